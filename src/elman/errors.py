@@ -1,0 +1,73 @@
+"""Every mistake a user can make, by name.
+
+    ElmanError
+    ├── UsageError            a setting or an argument that cannot be meant; the command line exits 2
+    ├── ShapeError            a tensor whose sizes do not fit the layer
+    ├── DataError             the input file or its rows
+    │   ├── EncodingError     bytes that are not text in the stated encoding
+    │   ├── ColumnError       a column that is not there, or cannot be guessed
+    │   ├── LabelError        labels that are missing, too few, or unknown to the model
+    │   └── SplitError        too few rows for the split asked for
+    ├── MissingExtraError     an optional dependency that is not installed
+    ├── RunFolderError        an output folder that exists, or cannot be written
+    ├── ModelFolderError      a saved model that is damaged, incomplete or newer than this version
+    ├── CheckpointError       a checkpoint that cannot be resumed
+    └── DivergedError         a loss or gradient that stopped being a number
+
+Messages say what was wanted and what was given.
+"""
+
+
+class ElmanError(Exception):
+    """Base of all errors raised on purpose; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class UsageError(ElmanError, ValueError):
+    exit_code = 2
+
+
+class ShapeError(ElmanError, ValueError, RuntimeError):
+    """Also a `RuntimeError`, which is what torch.nn raises for the same mistake."""
+
+
+class DataError(ElmanError, ValueError):
+    pass
+
+
+class EncodingError(DataError):
+    pass
+
+
+class ColumnError(DataError):
+    pass
+
+
+class LabelError(DataError):
+    pass
+
+
+class SplitError(DataError):
+    pass
+
+
+class MissingExtraError(ElmanError, ImportError):
+    def __init__(self, purpose: str, extra: str) -> None:
+        super().__init__(f"{purpose} needs an optional dependency: pip install 'elman[{extra}]'")
+
+
+class RunFolderError(ElmanError, OSError):
+    pass
+
+
+class ModelFolderError(ElmanError, ValueError):
+    pass
+
+
+class CheckpointError(ElmanError, ValueError):
+    pass
+
+
+class DivergedError(ElmanError, ArithmeticError):
+    pass

@@ -1,0 +1,12 @@
+"""Modules that own parameters: the twins of torch.nn's recurrent layers and the networks built of them.
+
+Arithmetic over time lives in `elman.ops`; nothing here knows about strings, files or training.
+"""
+
+from ._gru import GRU
+from ._lstm import LSTM
+from ._pooling import Pooling
+from ._rnn import RNN, SimpleRNN
+from ._text_rnn import TextRNN
+
+__all__ = ["GRU", "LSTM", "RNN", "Pooling", "SimpleRNN", "TextRNN"]

@@ -1,0 +1,103 @@
+"""Where sequences enter and leave the ragged layout: padded, packed or unbatched in, the same form out."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from ..errors import ShapeError
+from ..ops import ragged
+
+Lengths = Tensor | Sequence[int] | None
+
+
+class Border:
+    """One call's input in the ragged layout, and the way back.
+
+    Attributes:
+        data: [N, ...] elements in the ragged layout.
+        batch_sizes: [T] int64, on the CPU.
+        batch: number of rows B, those of length zero included.
+    """
+
+    def __init__(self, input: Tensor | PackedSequence, lengths: Lengths, batch_first: bool, batched_dims: int) -> None:
+        """
+        Args:
+            input: [T, B, ...] (batch_first: [B, T, ...]) with `batched_dims` dimensions, [T, ...] with one less, or a
+                PackedSequence.
+            lengths: real length of each row of a batched tensor, any order, zeros allowed; None: all are T.
+        """
+        self._packed = isinstance(input, PackedSequence)
+        self._order: Tensor | None = None
+        self._inverse: Tensor | None = None
+        if isinstance(input, PackedSequence):
+            if lengths is not None:
+                raise ShapeError("lengths= goes with a padded tensor; a PackedSequence carries its own")
+            self.data, self.batch_sizes, self._order, self._inverse = input
+            rows = self._order.numel() if self._order is not None else self.batch_sizes[:1].sum()
+            self.batch = int(rows)
+            return
+        if input.dim() not in (batched_dims - 1, batched_dims):
+            raise ShapeError(
+                f"Expected input to be {batched_dims - 1}D (unbatched) or {batched_dims}D (batched), "
+                f"got {input.dim()}D of size {tuple(input.shape)}"
+            )
+        self.unbatched = input.dim() == batched_dims - 1
+        if self.unbatched:
+            if lengths is not None:
+                raise ShapeError("lengths= goes with a batch; an unbatched sequence has the length of its tensor")
+            input = input.unsqueeze(1)
+        self._batch_first = batch_first and not self.unbatched
+        self.batch, self.steps = input.shape[:2] if self._batch_first else input.shape[1::-1]
+        self._place: Tensor | None = None
+        if lengths is None:
+            self.batch_sizes = torch.full((self.steps if self.batch else 0,), self.batch, dtype=torch.int64)
+            self.data = (input.transpose(0, 1) if self._batch_first else input).flatten(0, 1)
+            return
+        checked = _checked(lengths, self.batch, self.steps)
+        self._order, self._inverse = ragged.sort_by_length(checked)
+        self.batch_sizes = ragged.batch_sizes_of(checked)
+        rows, steps = ragged.rows_and_steps(self.batch_sizes)
+        rows = self._order[rows]
+        place = rows * self.steps + steps if self._batch_first else steps * self.batch + rows
+        self._place = place.to(input.device)
+        self.data = input.flatten(0, 1).index_select(0, self._place)
+
+    def sort(self, state: Tensor, dim: int) -> Tensor:
+        """Rows of a state from the caller's order to the ragged one."""
+        return state if self._order is None else state.index_select(dim, self._order.to(state.device))
+
+    def unsort(self, state: Tensor, dim: int) -> Tensor:
+        """Rows of a state from the ragged order back to the caller's."""
+        if self._order is None:
+            return state
+        inverse = self._inverse if self._inverse is not None else torch.argsort(self._order)
+        return state.index_select(dim, inverse.to(state.device))
+
+    def leave(self, output: Tensor) -> Tensor | PackedSequence:
+        """Elements [N, F] in the form the input came in; positions beyond a row's length are 0."""
+        if self._packed:
+            return PackedSequence(output, self.batch_sizes, self._order, self._inverse)
+        if self._place is not None:
+            size = (self.batch, self.steps) if self._batch_first else (self.steps, self.batch)
+            padded = output.new_zeros(self.batch * self.steps, *output.shape[1:])
+            return padded.index_copy(0, self._place, output).unflatten(0, size)
+        padded = output.view(self.steps, self.batch, *output.shape[1:])
+        if self.unbatched:
+            return padded.squeeze(1)
+        return padded.transpose(0, 1) if self._batch_first else padded
+
+
+def _checked(lengths: Tensor | Sequence[int], batch: int, steps: int) -> Tensor:
+    result = torch.as_tensor(lengths, device="cpu")
+    if result.dtype.is_floating_point or result.dtype == torch.bool:
+        raise ShapeError(f"lengths must be integers, got {result.dtype}")
+    if result.shape != (batch,):
+        raise ShapeError(f"Expected lengths of size ({batch},), one per row, got {tuple(result.shape)}")
+    if batch and not 0 <= int(result.min()) <= int(result.max()) <= steps:
+        raise ShapeError(
+            f"Expected lengths between 0 and {steps} (the padded length), "
+            f"got {int(result.min())} to {int(result.max())}"
+        )
+    return result.to(torch.int64)

@@ -1,0 +1,59 @@
+"""From the outputs of every step to one vector per text; only real elements count."""
+
+import torch
+from torch import Tensor
+
+from ..errors import UsageError
+from ..ops import ragged
+
+POOLINGS = ("last", "mean", "max", "mean+max", "attention")
+
+
+class Pooling(torch.nn.Module):
+    """Pools elements [N, F] in the ragged layout to [B, F] (mean+max: [B, 2F]); a text of length 0 pools to 0.
+
+    last: the final state of each direction. mean, max: over the text's steps. attention: a softmax over the text's
+    steps of a learned score, a feed-forward attention (Raffel & Ellis 2015, eq. 1-3).
+    """
+
+    def __init__(self, kind: str, features: int) -> None:
+        super().__init__()
+        if kind not in POOLINGS:
+            raise UsageError(f"unknown pooling {kind!r}: choose one of {', '.join(POOLINGS)}")
+        self.kind = kind
+        self.out_features = 2 * features if kind == "mean+max" else features
+        if kind == "attention":
+            self.score = torch.nn.Sequential(
+                torch.nn.Linear(features, features), torch.nn.Tanh(), torch.nn.Linear(features, 1, bias=False)
+            )
+
+    def forward(self, output: Tensor, final: Tensor, batch_sizes: Tensor) -> Tensor:
+        """
+        Args:
+            output: [N, F] elements in the ragged layout.
+            final: [B, F] final states, rows in the ragged order.
+        """
+        if self.kind == "last":
+            return final
+        batch = final.shape[0]
+        rows = ragged.rows_and_steps(batch_sizes)[0].to(output.device)
+        if self.kind == "attention":
+            weights = self._attention(output, rows, batch)
+            return output.new_zeros(batch, output.shape[1]).index_add(0, rows, output * weights)
+        pooled = []
+        if "mean" in self.kind:
+            lengths = ragged.lengths_of(batch_sizes, batch).to(output.device)
+            total = output.new_zeros(batch, output.shape[1]).index_add(0, rows, output)
+            pooled.append(total / lengths.clamp(min=1)[:, None])
+        if "max" in self.kind:
+            place = rows[:, None].expand_as(output)
+            zeros = output.new_zeros(batch, output.shape[1])
+            pooled.append(zeros.scatter_reduce(0, place, output, "amax", include_self=False))
+        return torch.cat(pooled, dim=1)
+
+    def _attention(self, output: Tensor, rows: Tensor, batch: int) -> Tensor:
+        score = self.score(output)[:, 0]
+        # The highest score of each text is taken off before exp; it cancels in the quotient.
+        highest = score.new_zeros(batch).scatter_reduce(0, rows, score.detach(), "amax", include_self=False)
+        weight = torch.exp(score - highest[rows])
+        return (weight / weight.new_zeros(batch).index_add(0, rows, weight)[rows])[:, None]

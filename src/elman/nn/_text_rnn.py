@@ -1,0 +1,139 @@
+"""Text-RNN: embedding, recurrent layers, one vector per text, class scores."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import dropout
+from torch.nn.utils.rnn import PackedSequence
+
+from ..errors import ShapeError, UsageError
+from ..ops import ragged
+from ._base import Recurrent
+from ._border import Border, Lengths
+from ._gru import GRU
+from ._lstm import LSTM
+from ._pooling import Pooling
+from ._rnn import RNN
+
+CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+MERGES = ("concat", "sum", "mean", "product")
+
+
+class TextRNN(torch.nn.Module):
+    """Classifies token ids (Liu, Qiu & Huang 2016, "Recurrent Neural Network for Text Classification").
+
+    Args:
+        vocab_size: V, number of token ids.
+        num_classes: C.
+        embedding_dim: E, width of the word vectors.
+        hidden_size: H, width of the state in each direction.
+        cell: "rnn", "lstm" or "gru".
+        nonlinearity: "tanh" or "relu"; only the cell "rnn" uses it.
+        merge: how the two directions of the top layer become one vector: concat, sum, mean or product.
+        pooling: how the steps become one vector: last, mean, max, mean+max or attention.
+        dropout: on the pooled vector and between layers.
+        embedding_dropout: on whole features of the word vectors, the same for all steps of a text (Gal & Ghahramani
+            2016).
+        word_dropout: share of tokens replaced by `unk_id` in training (Iyyer et al. 2015 drop them).
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        num_classes: int,
+        *,
+        embedding_dim: int = 64,
+        hidden_size: int = 64,
+        num_layers: int = 1,
+        cell: str = "lstm",
+        nonlinearity: str = "tanh",
+        bidirectional: bool = True,
+        merge: str = "concat",
+        pooling: str = "mean",
+        dropout: float = 0.5,
+        embedding_dropout: float = 0.0,
+        word_dropout: float = 0.0,
+        unk_id: int = 1,
+    ) -> None:
+        super().__init__()
+        if cell not in CELLS:
+            raise UsageError(f"unknown cell {cell!r}: choose one of {', '.join(CELLS)}")
+        if merge not in MERGES:
+            raise UsageError(f"unknown merge {merge!r}: choose one of {', '.join(MERGES)}")
+        self.merge = merge
+        self.dropout = dropout
+        self.embedding_dropout = embedding_dropout
+        self.word_dropout = word_dropout
+        self.unk_id = unk_id
+        self.embedding = torch.nn.Embedding(vocab_size, embedding_dim)
+        extra = {"nonlinearity": nonlinearity} if cell == "rnn" else {}
+        self.recurrent = CELLS[cell](  # type: ignore[call-arg]
+            embedding_dim,
+            hidden_size,
+            num_layers,
+            dropout=dropout if num_layers > 1 else 0.0,
+            bidirectional=bidirectional,
+            **extra,
+        )
+        features = 2 * hidden_size if bidirectional and merge == "concat" else hidden_size
+        self.pooling = Pooling(pooling, features)
+        self.output = torch.nn.Linear(self.pooling.out_features, num_classes)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Word vectors N(0, 0.1); Glorot input weights, orthogonal recurrent ones, zero biases, forget-gate bias 1.
+
+        The recurrent start is Keras's; the forget bias is from Jozefowicz, Zaremba & Sutskever (2015).
+        """
+        torch.nn.init.normal_(self.embedding.weight, std=0.1)
+        hidden = self.recurrent.hidden_size
+        for name, parameter in self.recurrent.named_parameters():
+            if name.startswith("bias"):
+                torch.nn.init.zeros_(parameter)
+                if isinstance(self.recurrent, LSTM) and name.startswith("bias_ih"):
+                    torch.nn.init.ones_(parameter[hidden : 2 * hidden].detach())
+            else:
+                start = torch.nn.init.orthogonal_ if name.startswith("weight_hh") else torch.nn.init.xavier_uniform_
+                for gate in parameter.detach().split(hidden):
+                    start(gate)
+
+    def forward(self, ids: Tensor | PackedSequence, lengths: Lengths = None) -> Tensor:
+        """
+        Args:
+            ids: [B, T] int64 token ids with `lengths` [B], or a PackedSequence of ids.
+        Returns:
+            logits [B, C], rows in the caller's order.
+        Raises:
+            ShapeError: an id outside the vocabulary, or sizes that do not fit.
+        """
+        border = Border(ids, lengths, batch_first=True, batched_dims=2)
+        self._check(border.data)
+        tokens = border.data
+        if self.training and self.word_dropout:
+            tokens = tokens.masked_fill(torch.rand(tokens.shape) < self.word_dropout, self.unk_id)
+        border.data = self.embedding(tokens)
+        if self.training and self.embedding_dropout:
+            mask = dropout(border.data.new_ones(border.batch, border.data.shape[1]), self.embedding_dropout)
+            border.data = border.data * mask[ragged.rows_and_steps(border.batch_sizes)[0]]
+        output, finals = self.recurrent._sequence(border, None)
+        final = finals[0]
+        if self.recurrent.bidirectional:
+            final = self._merged(final[-2], final[-1])
+            output = self._merged(*output.chunk(2, dim=1))
+        else:
+            final = final[-1]
+        pooled = self.pooling(output, final, border.batch_sizes)
+        return border.unsort(self.output(dropout(pooled, self.dropout, self.training)), 0)  # type: ignore[no-any-return]
+
+    def _check(self, ids: Tensor) -> None:
+        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.embedding.num_embeddings:
+            raise ShapeError(
+                f"Expected token ids in 0 .. {self.embedding.num_embeddings - 1}, "
+                f"got {int(ids.min())} .. {int(ids.max())}"
+            )
+
+    def _merged(self, forward: Tensor, backward: Tensor) -> Tensor:
+        if self.merge == "concat":
+            return torch.cat([forward, backward], dim=1)
+        if self.merge == "product":
+            return forward * backward
+        return forward + backward if self.merge == "sum" else (forward + backward) / 2

@@ -1,0 +1,108 @@
+"""The cells on torch's own operators (oneDNN on the CPU for LSTM, cuDNN on a GPU).
+
+torch's packed path runs step by step, several times slower than its padded one, so ragged batches are spread out
+right padded, run, and gathered back. Padding never reaches a result: rows are independent, the reverse direction reads
+each row from its own end, and an LSTM's cell state is held still over padding (see `_hold`).
+"""
+
+import warnings
+
+import torch
+from torch import Tensor
+
+from . import ragged
+from .weights import Weights
+
+# Pre-activation that makes a float32 or float64 sigmoid exactly 0 or 1 yet stays finite in float16.
+_CLOSED = 1e4
+
+
+def rnn(
+    data: Tensor,
+    batch_sizes: Tensor,
+    h_0: Tensor,
+    weights: Weights,
+    *,
+    nonlinearity: str = "tanh",
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """See `elman.ops.reference.rnn`."""
+    operator = torch._VF.rnn_tanh if nonlinearity == "tanh" else torch._VF.rnn_relu
+    return _single_state(operator, data, batch_sizes, h_0, weights, reverse)
+
+
+def gru(
+    data: Tensor, batch_sizes: Tensor, h_0: Tensor, weights: Weights, *, reverse: bool = False
+) -> tuple[Tensor, Tensor]:
+    """See `elman.ops.reference.gru`."""
+    return _single_state(torch._VF.gru, data, batch_sizes, h_0, weights, reverse)
+
+
+def lstm(
+    data: Tensor, batch_sizes: Tensor, h_0: Tensor, c_0: Tensor, weights: Weights, *, reverse: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See `elman.ops.reference.lstm`."""
+    if batch_sizes.numel() == 0:
+        return data.new_empty(0, h_0.shape[1]), h_0, c_0
+    x, padding = _spread(data, batch_sizes, h_0.shape[0], reverse)
+    if padding is not None:
+        x, weights = _hold(x, padding, weights)
+    parameters = [w for w in weights if w is not None]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
+        out, _, c_n = torch._VF.lstm(
+            x, (h_0[None].contiguous(), c_0[None].contiguous()), parameters, *_flags(weights)
+        )
+    output, h_n = _gather(out, batch_sizes, h_0, reverse)
+    return output, h_n, c_n[0]
+
+
+def _single_state(
+    operator, data: Tensor, batch_sizes: Tensor, h_0: Tensor, weights: Weights, reverse: bool
+) -> tuple[Tensor, Tensor]:
+    if batch_sizes.numel() == 0:
+        return data.new_empty(0, h_0.shape[1]), h_0
+    x, _ = _spread(data, batch_sizes, h_0.shape[0], reverse)
+    parameters = [w for w in weights if w is not None]
+    out, _ = operator(x, h_0[None].contiguous(), parameters, *_flags(weights))
+    return _gather(out, batch_sizes, h_0, reverse)
+
+
+def _flags(weights: Weights) -> tuple[bool, int, float, bool, bool, bool]:
+    """has_biases, num_layers, dropout, train, bidirectional, batch_first."""
+    return weights.bias_ih is not None, 1, 0.0, torch.is_grad_enabled(), False, False
+
+
+def _is_uniform(batch_sizes: Tensor, batch: int) -> bool:
+    return int(batch_sizes[-1]) == batch
+
+
+def _spread(data: Tensor, batch_sizes: Tensor, batch: int, reverse: bool) -> tuple[Tensor, Tensor | None]:
+    """Ragged [N, I] to padded [T, B, I] in the order of processing, and where the padding is (None: nowhere)."""
+    if _is_uniform(batch_sizes, batch):
+        x = data.view(batch_sizes.numel(), batch, -1)
+        return (x.flip(0) if reverse else x), None
+    index, padding = (i.to(data.device) for i in ragged.padded_index(batch_sizes, batch, reverse))
+    x = data.index_select(0, index.flatten()).view(*index.shape, -1)
+    return x.masked_fill(padding[..., None], 0), padding
+
+
+def _gather(out: Tensor, batch_sizes: Tensor, h_0: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
+    """Padded [T, B, H] in the order of processing to ragged [N, H], and each row's last state [B, H]."""
+    batch = h_0.shape[0]
+    if _is_uniform(batch_sizes, batch):
+        return (out.flip(0) if reverse else out).flatten(0, 1), out[-1]
+    output = out.flatten(0, 1).index_select(0, ragged.packed_index(batch_sizes, batch, reverse).to(out.device))
+    lengths = ragged.lengths_of(batch_sizes, batch).to(out.device)
+    last = out[(lengths - 1).clamp(min=0), torch.arange(batch, device=out.device)]
+    return output, torch.where(lengths[:, None] > 0, last, h_0)
+
+
+def _hold(x: Tensor, padding: Tensor, weights: Weights) -> tuple[Tensor, Weights]:
+    """One more input that is 1 on padding; there it shuts the input gate and opens the forget gate, so c stays."""
+    hidden = weights.weight_ih.shape[0] // 4
+    column = weights.weight_ih.new_zeros(4 * hidden, 1)
+    column[:hidden] = -_CLOSED
+    column[hidden : 2 * hidden] = _CLOSED
+    x = torch.cat([x, padding[..., None].to(x.dtype)], dim=2)
+    return x, weights._replace(weight_ih=torch.cat([weights.weight_ih, column], dim=1))

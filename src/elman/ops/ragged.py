@@ -1,0 +1,73 @@
+"""The ragged layout: many sequences of different lengths in one tensor, without padding.
+
+It is that of `torch.nn.utils.rnn.PackedSequence`: rows sorted by length (longest first), time-major:
+
+    data         [N, F]  step 0 of every row, then step 1 of every row that has one, ...; N = sum of lengths
+    batch_sizes  [T]     how many rows have a step t; never rises; int64 on the CPU
+
+One thing is added: rows of length zero. They come last, own no element of `data` and no place in `batch_sizes`,
+and are counted by the batch size B that travels beside (as the length of `sorted_indices`, or the rows of `h_0`).
+"""
+
+import torch
+from torch import Tensor
+
+
+def batch_sizes_of(lengths: Tensor) -> Tensor:
+    """Number of rows alive at each step.
+
+    Args:
+        lengths: [B] int64, any order, zeros allowed.
+    Returns:
+        [T] int64 with T = max(lengths).
+    """
+    if lengths.numel() == 0:
+        return lengths.new_empty(0)
+    ended = torch.bincount(lengths).cumsum(0)  # ended[t]: rows with length <= t
+    return lengths.numel() - ended[:-1]
+
+
+def lengths_of(batch_sizes: Tensor, batch: int) -> Tensor:
+    """Lengths [B] of the sorted rows; rows beyond `batch_sizes[0]` have length 0."""
+    alive = torch.bincount(batch_sizes, minlength=batch + 1)  # alive[n]: steps that exactly n rows take
+    return alive.flip(0).cumsum(0).flip(0)[1 : batch + 1]
+
+
+def rows_and_steps(batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
+    """For each of the N elements its row [N] and its step [N]."""
+    steps = torch.repeat_interleave(torch.arange(batch_sizes.numel()), batch_sizes)
+    starts = batch_sizes.cumsum(0) - batch_sizes
+    rows = torch.arange(steps.numel()) - starts[steps]
+    return rows, steps
+
+
+def padded_index(batch_sizes: Tensor, batch: int, reverse: bool = False) -> tuple[Tensor, Tensor]:
+    """Where each step of each row lies in `data`, right padded.
+
+    Args:
+        reverse: walk each row from its last element to its first.
+    Returns:
+        index [T, B] into `data` (0 where there is nothing), and padding [T, B] bool.
+    """
+    lengths = lengths_of(batch_sizes, batch)
+    step = torch.arange(batch_sizes.numel())[:, None]
+    padding = step >= lengths
+    if reverse:
+        step = (lengths - 1 - step).clamp(min=0)
+    starts = batch_sizes.cumsum(0) - batch_sizes
+    index = starts[step] + torch.arange(batch)
+    return index.masked_fill(padding, 0), padding
+
+
+def packed_index(batch_sizes: Tensor, batch: int, reverse: bool = False) -> Tensor:
+    """Inverse of `padded_index`: for each of the N elements its place [N] in a flattened [T * B] padded tensor."""
+    rows, steps = rows_and_steps(batch_sizes)
+    if reverse:
+        steps = lengths_of(batch_sizes, batch)[rows] - 1 - steps
+    return steps * batch + rows
+
+
+def sort_by_length(lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Stable order [B] that puts longer rows first, and its inverse [B]."""
+    order = torch.argsort(lengths, descending=True, stable=True)
+    return order, torch.argsort(order)

@@ -1,0 +1,154 @@
+"""One reader per file format: a stream of rows, each with the number of the line it starts on."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import ColumnError, DataError, MissingExtraError
+from ._open import decoded_lines, open_bytes
+
+TEXT_COLUMNS = (
+    "text", "review", "sentence", "content", "comment", "message", "tweet", "body", "document", "question",
+    "utterance", "description", "title", "文本", "内容", "评论", "句子",
+)  # fmt: skip
+LABEL_COLUMNS = (
+    "label", "labels", "sentiment", "class", "category", "target", "topic", "intent", "tag", "rating", "stars",
+    "polarity", "y", "标签", "类别", "情感",
+)  # fmt: skip
+
+
+class Row(NamedTuple):
+    """One row as read: `label` is None where the file gives none."""
+
+    text: str
+    label: Any
+    line: int
+
+
+class Columns(NamedTuple):
+    """Which columns hold the text and the label; None: to be guessed."""
+
+    text: str | None = None
+    label: str | None = None
+    need_label: bool = True
+
+
+def choose_columns(found: list[str], wanted: Columns, name: str) -> tuple[str, str | None]:
+    """Names of the text and the label column. Raises ColumnError with the columns found."""
+    listing = ", ".join(found) or "none"
+    for given in (wanted.text, wanted.label):
+        if given is not None and given not in found:
+            raise ColumnError(f"{name}: no column {given!r}; the columns found are: {listing}")
+    lower = {column.lower().strip(): column for column in reversed(found)}
+    label = wanted.label or next((lower[c] for c in LABEL_COLUMNS if c in lower and lower[c] != wanted.text), None)
+    text = wanted.text or next((lower[c] for c in TEXT_COLUMNS if c in lower and lower[c] != label), None)
+    rest = [column for column in found if column not in (text, label)]
+    if text is None and len(rest) == 1 and (label is not None or not wanted.need_label):
+        text, rest = rest[0], []
+    if label is None and len(rest) == 1 and text is not None:
+        label = rest[0]
+    if text is None:
+        raise ColumnError(f"{name}: cannot tell which column is the text; say --text-column; found: {listing}")
+    if label is None and wanted.need_label:
+        raise ColumnError(f"{name}: cannot tell which column is the label; say --label-column; found: {listing}")
+    return text, label
+
+
+def _as_text(value: Any, name: str, line: int) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None or value != value:  # a missing value in any of its spellings
+        return ""
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise DataError(f"{name}, line {line}: the text must be a string, got {type(value).__name__}")
+
+
+def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str | None = None) -> Iterator[Row]:
+    """CSV or TSV with a header line; the delimiter of a .csv may be `,` `;` or a tab."""
+    name = str(path)
+    csv.field_size_limit(2**31 - 1)
+    with open_bytes(path) as file:
+        lines = decoded_lines(file, name, encoding)
+        header = next(lines, "")
+        delimiter = delimiter or max(",;\t", key=header.count)
+        found = next(csv.reader([header], delimiter=delimiter), [])
+        text, label = choose_columns(found, columns, name)
+        reader = csv.reader(lines, delimiter=delimiter)
+        text_at, label_at = found.index(text), None if label is None else found.index(label)
+        start = 2
+        try:
+            for values in reader:
+                if values and len(values) != len(found):
+                    raise DataError(f"{name}, line {start}: expected {len(found)} columns, got {len(values)}")
+                if values:
+                    yield Row(values[text_at], None if label_at is None else values[label_at], start)
+                start = reader.line_num + 2
+        except csv.Error as error:
+            raise DataError(f"{name}, line {start}: {error}") from None
+
+
+def read_tab_separated(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
+    return read_delimited(path, columns, encoding, "\t")
+
+
+def read_json_lines(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
+    """One JSON object per line; blank lines are passed over."""
+    name = str(path)
+    text = label = None
+    with open_bytes(path) as file:
+        for line, raw in enumerate(decoded_lines(file, name, encoding), 1):
+            if not raw.strip():
+                continue
+            try:
+                record = json.loads(raw)
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"{name}, line {line}: not a JSON object ({error})") from None
+            if not isinstance(record, dict):
+                raise DataError(f"{name}, line {line}: expected a JSON object, got {type(record).__name__}")
+            if text is None:
+                text, label = choose_columns(list(record), columns, name)
+            if text not in record:
+                raise ColumnError(f"{name}, line {line}: no column {text!r}; found: {', '.join(record) or 'none'}")
+            yield Row(_as_text(record[text], name, line), record.get(label) if label else None, line)
+
+
+def read_parquet(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
+    """Parquet, batch by batch; a row's `line` is its number."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise MissingExtraError("reading Parquet", "parquet") from None
+    name = str(path)
+    with open_bytes(path) as file:
+        try:
+            table = parquet.ParquetFile(pyarrow.PythonFile(file, "r"))
+            text, label = choose_columns(table.schema_arrow.names, columns, name)
+            number = 0
+            for batch in table.iter_batches(1024, columns=[c for c in (text, label) if c is not None]):
+                labels = batch.column(label).to_pylist() if label is not None else [None] * batch.num_rows
+                for value, given in zip(batch.column(text).to_pylist(), labels, strict=True):
+                    number += 1
+                    yield Row(_as_text(value, name, number), given, number)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise DataError(f"{name}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
+
+
+def read_lines(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
+    """One text per line; an empty line is an empty text."""
+    with open_bytes(path) as file:
+        for line, raw in enumerate(decoded_lines(file, str(path), encoding), 1):
+            yield Row(raw.rstrip("\r\n"), None, line)
+
+
+FORMATS: dict[str, Callable[[Path, Columns, str], Iterator[Row]]] = {
+    ".csv": read_delimited,
+    ".tsv": read_tab_separated,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+    ".parquet": read_parquet,
+    ".txt": read_lines,
+}

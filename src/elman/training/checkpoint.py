@@ -1,0 +1,107 @@
+"""Everything a run needs to go on as if it had not stopped, in one safetensors file.
+
+Tensors: weights, their average, the best weights, the optimizer's state, the random generator. The rest is JSON in the
+file's header. One file written beside and moved into place: it is whole or it is the one before.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import CheckpointError, RunFolderError
+
+_FORMAT = "1"
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """A safetensors file, atomically. Raises RunFolderError if it cannot be written (a full disk, say)."""
+    new = path.with_name(path.name + ".new")
+    try:
+        save_file({k: v.contiguous() for k, v in tensors.items()}, new, metadata)
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+        new.replace(path)
+    except (OSError, SafetensorError) as error:
+        new.unlink(missing_ok=True)
+        raise RunFolderError(f"{path}: cannot be written ({error})") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file, atomically. Raises RunFolderError if it cannot be written."""
+    new = path.with_name(path.name + ".new")
+    try:
+        with new.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise RunFolderError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def save(
+    path: Path,
+    groups: dict[str, dict[str, Tensor]],
+    optimizer: torch.optim.Optimizer,
+    progress: dict[str, Any],
+    fingerprint: str,
+) -> None:
+    """
+    Args:
+        groups: named sets of tensors (weights, average, best).
+        progress: what JSON can hold: position, sums, history.
+        fingerprint: of the settings and the data; a run can only go on with the same.
+    """
+    tensors = {f"{group}/{name}": tensor for group, state in groups.items() for name, tensor in state.items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer/{index}/{name}"] = value
+    tensors["random"] = torch.get_rng_state()
+    copies = {name: tensor.detach().clone() for name, tensor in tensors.items()}  # shared storage cannot be saved
+    write_tensors(path, copies, {"format": _FORMAT, "fingerprint": fingerprint, "progress": json.dumps(progress)})
+
+
+def load(
+    path: Path, optimizer: torch.optim.Optimizer, fingerprint: str
+) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """Restores the optimizer and the random generator in place; returns the groups and the progress.
+
+    Raises:
+        CheckpointError: missing, damaged, of another version, or of another run.
+    """
+    if not path.exists():
+        raise CheckpointError(f"{path}: there is no checkpoint to resume from")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != _FORMAT:
+                raise CheckpointError(f"{path}: expected checkpoint format {_FORMAT}, got {metadata.get('format')}")
+            if metadata.get("fingerprint") != fingerprint:
+                raise CheckpointError(f"{path}: the checkpoint is of other data or other settings than those given")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            progress = json.loads(metadata["progress"])
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path}: the checkpoint is damaged ({error})") from None
+    groups: dict[str, dict[str, Tensor]] = {}
+    optimizer_state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        group, _, rest = name.partition("/")
+        if group == "optimizer":
+            index, _, key = rest.partition("/")
+            optimizer_state.setdefault(int(index), {})[key] = tensor
+        elif group == "random":
+            torch.set_rng_state(tensor)
+        else:
+            groups.setdefault(group, {})[rest] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": optimizer_state})
+    return groups, progress

@@ -1,0 +1,267 @@
+"""The training loop: batches in, weights and a history out; it knows losses, not texts."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ..errors import DivergedError
+from . import checkpoint
+from .history import Epoch
+from .interrupt import StopRequest
+from .optimize import build_optimizer, clip, learning_rate
+from .settings import TrainingSettings
+
+_CHECKPOINT_SECONDS = 30.0
+
+
+class Task(Protocol):
+    """What is learned: batches, their loss, and how good the model is."""
+
+    def batches(self, epoch: int) -> Sequence[Any]:
+        """The batches of an epoch in order, the same at every call."""
+
+    def loss(self, model: torch.nn.Module, batch: Any) -> tuple[Tensor, int, int]:
+        """Mean loss, number of right answers, and number of examples."""
+
+    def validate(self, model: torch.nn.Module) -> dict[str, float] | None:
+        """`loss` and `accuracy` on the validation data, or None without any."""
+
+
+class Listener(Protocol):
+    """Is told how training goes."""
+
+    def epoch_started(self, epoch: int, first_step: int, steps: int) -> None: ...
+
+    def step_done(self, step: "Step", model: torch.nn.Module) -> None: ...
+
+    def epoch_done(self, epoch: Epoch, is_best: bool) -> None: ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """The state after one step; loss and accuracy are running means of the epoch."""
+
+    number: int
+    in_epoch: int
+    loss: float
+    accuracy: float
+    examples: int
+    learning_rate: float
+    gradient_norm: float
+
+
+@dataclass
+class _Sums:
+    """Running sums of an epoch."""
+
+    loss: float = 0.0
+    correct: int = 0
+    count: int = 0
+    norm: float = 0.0
+    clipped: int = 0
+    seconds: float = 0.0
+
+
+class Interrupted(Exception):  # noqa: N818 (not an error: the run can go on)
+    """A stop was asked for; the checkpoint is written."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(signal)
+        self.signal = signal
+
+
+class Trainer:
+    """Trains a model on a task.
+
+    Args:
+        checkpoint_path: where to leave a checkpoint at every epoch, every half minute and at a stop; None for nowhere.
+        fingerprint: identifies settings and data; resuming asks for the same.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        task: Task,
+        settings: TrainingSettings,
+        *,
+        checkpoint_path: Path | None = None,
+        fingerprint: str = "",
+        listeners: Sequence[Listener] = (),
+        stop: StopRequest | None = None,
+    ) -> None:
+        self.model, self.task, self.settings = model, task, settings
+        self.history: list[Epoch] = []
+        self._checkpoint_path, self._fingerprint = checkpoint_path, fingerprint
+        self._listeners, self._stop = listeners, stop or StopRequest()
+        self._parameters = [p for p in model.parameters() if p.requires_grad]
+        self._optimizer = build_optimizer(self._parameters, settings)
+        self._average = _copy(model) if settings.average else {}
+        self._best: dict[str, Tensor] = {}
+        self._epoch = self._in_epoch = self._steps = 0
+        self._sums = _Sums()
+        self._saved_at = time.monotonic()
+
+    def resume(self) -> None:
+        """Take up the checkpoint. Raises CheckpointError."""
+        assert self._checkpoint_path is not None
+        groups, progress = checkpoint.load(self._checkpoint_path, self._optimizer, self._fingerprint)
+        self.model.load_state_dict(groups["weights"])
+        self._average, self._best = groups.get("average", {}), groups.get("best", {})
+        self._epoch, self._in_epoch, self._steps = progress["epoch"], progress["in_epoch"], progress["steps"]
+        self._sums = _Sums(**progress["sums"])
+        self.history = [Epoch(**epoch) for epoch in progress["history"]]
+
+    def fit(self) -> list[Epoch]:
+        """Train to the last epoch or until patience runs out, and leave the best weights in the model.
+
+        Raises:
+            DivergedError: loss or gradient stopped being a number; the model holds the last good weights.
+            Interrupted: a stop was asked for.
+        """
+        while self._epoch < self.settings.epochs and not self._patience_is_out():
+            self._train_epoch()
+        self._keep_best()
+        return self.history
+
+    def _train_epoch(self) -> None:
+        batches = self.task.batches(self._epoch)
+        total_steps = self.settings.epochs * len(batches)
+        losses = [e.validation_loss for e in self.history if e.validation_loss is not None]
+        for listener in self._listeners:
+            listener.epoch_started(self._epoch + 1, self._in_epoch, len(batches))
+        self.model.train()
+        rate = 0.0
+        for batch in batches[self._in_epoch :]:
+            rate = learning_rate(self.settings, self._steps, total_steps, self._epoch, losses)
+            self._step(batch, rate)
+            self._save_if_due()
+        self._finish_epoch(len(batches), rate)
+
+    def _step(self, batch: Any, rate: float) -> None:
+        started = time.monotonic()
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        loss, correct, count = self.task.loss(self.model, batch)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = clip(self._parameters, self.settings)
+        value = loss.item()
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            self._diverged("loss" if not math.isfinite(value) else "gradient")
+        self._optimizer.step()
+        self._steps += 1
+        self._in_epoch += 1
+        self._update_average()
+        sums = self._sums
+        sums.loss += value * count
+        sums.correct += correct
+        sums.count += count
+        sums.norm += norm
+        sums.clipped += bool(self.settings.clip_norm) and norm > self.settings.clip_norm
+        sums.seconds += time.monotonic() - started
+        report = Step(
+            self._steps, self._in_epoch, sums.loss / sums.count, sums.correct / sums.count, sums.count, rate, norm
+        )
+        for listener in self._listeners:
+            listener.step_done(report, self.model)
+
+    def _finish_epoch(self, steps: int, rate: float) -> None:
+        validation = self._with_average(lambda: self.task.validate(self.model)) or {}
+        sums = self._sums
+        epoch = Epoch(
+            self._epoch + 1,
+            sums.loss / max(1, sums.count),
+            sums.correct / max(1, sums.count),
+            validation.get("loss"),
+            validation.get("accuracy"),
+            rate,
+            sums.norm / max(1, steps),
+            sums.clipped / max(1, steps),
+            sums.seconds,
+        )
+        self.history.append(epoch)
+        is_best = self._best_epoch() == len(self.history) - 1
+        if is_best:
+            self._best = dict(self._average) or _copy(self.model)
+            self._best = {name: tensor.clone() for name, tensor in self._best.items()}
+        self._epoch, self._in_epoch, self._sums = self._epoch + 1, 0, _Sums()
+        for listener in self._listeners:
+            listener.epoch_done(epoch, is_best)
+        self._save()
+
+    def _best_epoch(self) -> int:
+        """Highest validation accuracy, the lower loss among equals; without validation the newest."""
+        scores = [
+            (-math.inf, float(i)) if e.validation_loss is None else (e.validation_accuracy or 0.0, -e.validation_loss)
+            for i, e in enumerate(self.history)
+        ]
+        return scores.index(max(scores))
+
+    def _patience_is_out(self) -> bool:
+        if not (self.settings.patience and self.history):
+            return False
+        return len(self.history) - 1 - self._best_epoch() >= self.settings.patience
+
+    def _update_average(self) -> None:
+        if not self._average:
+            return
+        # The first steps count less: (1 + n) / (10 + n) rises to the set decay, as in TensorFlow's moving averages.
+        decay = min(self.settings.average, (1 + self._steps) / (10 + self._steps))
+        averages = list(self._average.values())
+        with torch.no_grad():
+            torch._foreach_lerp_(averages, [t.detach() for t in self.model.state_dict().values()], 1 - decay)
+
+    def _with_average(self, function: Any) -> Any:
+        """Run with the averaged weights in the model, then put the others back."""
+        if not self._average:
+            return function()
+        weights = _copy(self.model)
+        self.model.load_state_dict(self._average)
+        try:
+            return function()
+        finally:
+            self.model.load_state_dict(weights)
+
+    def _keep_best(self) -> None:
+        if self._best:
+            self.model.load_state_dict(self._best)
+
+    def _diverged(self, what: str) -> None:
+        self._keep_best()
+        kept = f"those of epoch {self._best_epoch() + 1}" if self._best else "those of the step before"
+        raise DivergedError(
+            f"the {what} became infinite or not a number in epoch {self._epoch + 1}, step {self._in_epoch + 1}; the "
+            f"weights kept are {kept}. Lower learning_rate (now {self.settings.learning_rate:g}) or set clip_norm "
+            f"(now {self.settings.clip_norm:g}; 1 is usual)"
+        )
+
+    def _save_if_due(self) -> None:
+        if self._stop.signal:
+            self._save()
+            raise Interrupted(self._stop.signal)
+        if time.monotonic() - self._saved_at > _CHECKPOINT_SECONDS:
+            self._save()
+
+    def _save(self) -> None:
+        if self._checkpoint_path is None:
+            return
+        progress = {
+            "epoch": self._epoch,
+            "in_epoch": self._in_epoch,
+            "steps": self._steps,
+            "sums": asdict(self._sums),
+            "history": [asdict(epoch) for epoch in self.history],
+        }
+        groups = {"weights": _copy(self.model), "average": self._average, "best": self._best}
+        checkpoint.save(self._checkpoint_path, groups, self._optimizer, progress, self._fingerprint)
+        self._saved_at = time.monotonic()
+
+
+def _copy(model: torch.nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}

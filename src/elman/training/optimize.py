@@ -1,0 +1,55 @@
+"""The optimizer, the learning rate of each step, and clipping."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from .settings import TrainingSettings
+
+
+def build_optimizer(parameters: Iterable[Tensor], settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The optimizer that the settings name."""
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(parameters, rate, settings.momentum, weight_decay=decay)
+    if settings.optimizer == "rmsprop":
+        return torch.optim.RMSprop(parameters, rate, alpha=0.9, eps=1e-7, weight_decay=decay)  # Keras's constants
+    adam = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
+    return adam(parameters, rate, weight_decay=decay, fused=True)
+
+
+def learning_rate(
+    settings: TrainingSettings, step: int, total_steps: int, epoch: int, validation_losses: list[float]
+) -> float:
+    """The rate of one step.
+
+    Args:
+        step: steps taken so far, of `total_steps` if training runs to its last epoch.
+        epoch: epochs finished so far.
+        validation_losses: of the finished epochs, for the plateau schedule.
+    """
+    rate = settings.learning_rate
+    if step < settings.warmup:
+        return rate * (step + 1) / settings.warmup
+    if settings.schedule == "cosine":
+        done = (step - settings.warmup) / max(1, total_steps - settings.warmup)
+        return rate * (1 + math.cos(math.pi * done)) / 2
+    if settings.schedule == "step":
+        return rate * settings.decay ** max(0, epoch - settings.decay_start + 1)
+    if settings.schedule == "plateau":
+        best, falls = math.inf, 0
+        for loss in validation_losses:
+            falls += loss >= best
+            best = min(best, loss)
+        return rate * settings.decay**falls
+    return rate
+
+
+def clip(parameters: list[Tensor], settings: TrainingSettings) -> float:
+    """Clip the gradients in place, by value and then by global norm; returns the norm before clipping by norm."""
+    if settings.clip_value:
+        torch.nn.utils.clip_grad_value_(parameters, settings.clip_value)
+    limit = settings.clip_norm or math.inf
+    return float(torch.nn.utils.clip_grad_norm_(parameters, limit))

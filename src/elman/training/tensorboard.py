@@ -1,0 +1,52 @@
+"""TensorBoard log: loss, accuracy and learning rate; per parameter the gradient's histogram, norm and zeros."""
+
+from pathlib import Path
+
+import torch
+
+from ..errors import MissingExtraError
+from .history import Epoch
+from .loop import Step
+
+
+class TensorBoard:
+    """A `Listener` that writes event files.
+
+    Args:
+        every: steps between two looks at the gradients.
+    """
+
+    def __init__(self, folder: Path, every: int = 50) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise MissingExtraError("TensorBoard logging", "tensorboard") from None
+        self._writer = SummaryWriter(folder)
+        self._every = every
+
+    def epoch_started(self, epoch: int, first_step: int, steps: int) -> None:
+        pass
+
+    def step_done(self, step: Step, model: torch.nn.Module) -> None:
+        if step.number % self._every:
+            return
+        write = self._writer.add_scalar
+        write("train/loss", step.loss, step.number)
+        write("train/accuracy", step.accuracy, step.number)
+        write("train/learning_rate", step.learning_rate, step.number)
+        write("train/gradient_norm", step.gradient_norm, step.number)
+        for name, parameter in model.named_parameters():
+            if parameter.grad is not None:
+                gradient = parameter.grad
+                self._writer.add_histogram(f"gradient/{name}", gradient, step.number)
+                write(f"gradient_norm/{name}", gradient.norm().item(), step.number)
+                write(f"gradient_zeros/{name}", (gradient == 0).float().mean().item(), step.number)
+
+    def epoch_done(self, epoch: Epoch, is_best: bool) -> None:
+        write = self._writer.add_scalar
+        write("epoch/train_loss", epoch.train_loss, epoch.epoch)
+        write("epoch/train_accuracy", epoch.train_accuracy, epoch.epoch)
+        if epoch.validation_loss is not None and epoch.validation_accuracy is not None:
+            write("epoch/validation_loss", epoch.validation_loss, epoch.epoch)
+            write("epoch/validation_accuracy", epoch.validation_accuracy, epoch.epoch)
+        self._writer.flush()

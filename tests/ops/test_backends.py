@@ -1,0 +1,104 @@
+"""Every backend computes what the reference says, for every size, and rows do not see each other."""
+
+import pytest
+import torch
+from cells import CELLS, arguments, random_like
+from tolerances import close
+
+from elman import ops
+from elman.errors import UsageError
+
+SIZES = [1, 7, 8, 9, 15, 16, 17, 33]
+
+
+def run(case, args, reverse=False):
+    return getattr(ops, case.name)(*args.positional(), reverse=reverse, **dict(case.options))
+
+
+def gradients(results, args, upstream):
+    """Gradients of all leaves, 0 where there is no path (as from a batch without any element)."""
+    pairs = [(r, u) for r, u in zip(results, upstream, strict=True) if r.requires_grad]
+    return torch.autograd.grad(
+        [r for r, _ in pairs], args.leaves(), [u for _, u in pairs], materialize_grads=True
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("lengths", [[4, 4, 4], [33, 9, 9, 2, 0], [1], [0, 0]], ids=str)
+@pytest.mark.parametrize("case", CELLS, ids=str)
+def test_torch_backend_equals_reference(case, lengths, reverse, dtype):
+    args = arguments(case, lengths, input_size=5, hidden_size=6, dtype=dtype)
+    with ops.use_backend("reference"):
+        expected = run(case, args, reverse)
+        upstream = random_like(expected)
+        expected_gradients = gradients(expected, args, upstream)
+    actual = run(case, args, reverse)
+    for a, e in zip(actual, expected, strict=True):
+        close(a, e)
+    for a, e in zip(gradients(actual, args, upstream), expected_gradients, strict=True):
+        close(a, e)
+
+
+@pytest.mark.parametrize(
+    ("case", "size"),
+    [(case, size) for case in CELLS for size in SIZES if size > 1 or not case.projected],
+    ids=str,
+)
+def test_sizes_around_the_vector_width(case, size):
+    args = arguments(case, [size, 3, 1], input_size=size, hidden_size=size, dtype=torch.float32)
+    with ops.use_backend("reference"):
+        expected = run(case, args)
+    for a, e in zip(run(case, args), expected, strict=True):
+        close(a, e)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("case", CELLS, ids=str)
+def test_a_row_does_not_depend_on_its_batch(case, reverse):
+    args = arguments(case, [6, 4, 2])
+    poisoned = args.data.detach().clone()
+    rows, _ = ops.ragged.rows_and_steps(args.batch_sizes)
+    poisoned[rows == 0] = float("nan")
+    clean = run(case, args, reverse)
+    args.data = poisoned
+    dirty = run(case, args, reverse)
+    close(dirty[0][rows > 0], clean[0][rows > 0])
+    for d, c in zip(dirty[1:], clean[1:], strict=True):
+        close(d[1:], c[1:])
+
+
+@pytest.mark.parametrize("backend", ["torch", "reference"])
+@pytest.mark.parametrize("case", CELLS, ids=str)
+def test_splitting_time_and_carrying_the_state_equals_one_call(case, backend):
+    args = arguments(case, [7, 7])
+    function = getattr(ops, case.name)
+    with ops.use_backend(backend):
+        whole = run(case, args)
+        cut = 2 * 3
+        options = dict(case.options)
+        first = function(args.data[:cut], args.batch_sizes[:3], *args.state_0, args.weights, **options)
+        second = function(args.data[cut:], args.batch_sizes[3:], *first[1:], args.weights, **options)
+    close(torch.cat([first[0], second[0]]), whole[0])
+    for s, w in zip(second[1:], whole[1:], strict=True):
+        close(s, w)
+
+
+def test_use_backend_names_the_choices_and_restores():
+    assert ops.backend() == "torch"
+    with ops.use_backend("reference"):
+        assert ops.backend() == "reference"
+    assert ops.backend() == "torch"
+    with pytest.raises(UsageError, match="'fast': choose one of torch, reference"), ops.use_backend("fast"):
+        pass
+
+
+def test_the_switch_decides_which_function_runs(monkeypatch):
+    called = []
+    monkeypatch.setattr(ops.reference, "gru", lambda *a, **k: called.append("reference") or (None, None))
+    args = arguments(CELLS[-1], [2])
+    ops.gru(*args.positional())
+    assert called == []
+    with ops.use_backend("reference"):
+        ops.gru(*args.positional())
+    assert called == ["reference"]

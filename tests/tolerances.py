@@ -1,0 +1,24 @@
+"""The one table of tolerances, each with its reason. Widening a row is a change to explain.
+
+Values are (rtol, atol) for `torch.testing.assert_close`.
+"""
+
+import torch
+
+TOLERANCES = {
+    # Same formulas, other order of summation, a few dozen terms.
+    ("cell", torch.float64): (1e-10, 1e-12),
+    # oneDNN's float32 tanh and sigmoid are good to a few ulp; errors add up over up to 33 steps.
+    ("cell", torch.float32): (1e-4, 2e-5),
+    # Central differences with step 1e-6 in float64 leave about 1e-9 of rounding and truncation.
+    ("finite_difference", torch.float64): (1e-5, 1e-8),
+    # Whole classifier in float32, another batch around the same text.
+    ("classifier", torch.float32): (1e-4, 1e-5),
+}
+
+
+def close(actual, expected, kind="cell", **kwargs) -> None:
+    """assert_close with the tolerance of this kind of comparison at this dtype."""
+    dtype = actual.dtype if isinstance(actual, torch.Tensor) else actual[0].dtype
+    rtol, atol = TOLERANCES[kind, dtype]
+    torch.testing.assert_close(actual, expected, rtol=rtol, atol=atol, **kwargs)
