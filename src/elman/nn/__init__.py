@@ -5,8 +5,8 @@ Arithmetic over time lives in `elman.ops`; nothing here knows about strings, fil
 
 from ._gru import GRU
 from ._lstm import LSTM
-from ._pooling import Pooling
+from ._pooling import POOLINGS, Pooling
 from ._rnn import RNN, SimpleRNN
-from ._text_rnn import TextRNN
+from ._text_rnn import CELLS, MERGES, TextRNN
 
-__all__ = ["GRU", "LSTM", "RNN", "Pooling", "SimpleRNN", "TextRNN"]
+__all__ = ["CELLS", "GRU", "LSTM", "MERGES", "POOLINGS", "RNN", "Pooling", "SimpleRNN", "TextRNN"]

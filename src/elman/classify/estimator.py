@@ -1,0 +1,135 @@
+"""`TextClassifier`: the classifier as a scikit-learn estimator over lists of strings."""
+
+import inspect
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from ..errors import DataError
+from ..training import Epoch
+from . import persistence
+from .config import DEFAULT_PRESET, ClassifierConfig, resolve
+from .fit import fit
+from .model import Classifier
+from .split import Split, class_numbers, find_classes, hold_out
+
+
+class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A recurrent text classifier with scikit-learn's verbs.
+
+    Args:
+        preset: text-rnn (default), simple-rnn, lstm or gru.
+        **settings: any setting of `ClassifierConfig`; None takes the preset's value.
+
+    Attributes:
+        classes_: [C] the labels, sorted.
+        history_: one `Epoch` per epoch of training.
+        config_: the resolved `ClassifierConfig`.
+        classifier_: the trained `Classifier`.
+
+    Example:
+        >>> model = TextClassifier(epochs=3).fit(texts, labels)
+        >>> model.predict(["a film to remember"])
+    """
+
+    classes_: NDArray[Any]
+    history_: list[Epoch]
+    config_: ClassifierConfig
+    classifier_: Classifier
+
+    def __init__(self, preset: str = DEFAULT_PRESET, **settings: Any) -> None:
+        names = [f.name for f in fields(ClassifierConfig)]
+        unknown = sorted(set(settings) - set(names))
+        if unknown:
+            raise TypeError(f"TextClassifier has no setting {', '.join(unknown)}; it has: preset, {', '.join(names)}")
+        self.preset = preset
+        for name in names:
+            setattr(self, name, settings.get(name))
+
+    def fit(
+        self, X: Sequence[str], y: Sequence[Any], *, validation: tuple[Sequence[str], Sequence[Any]] | None = None
+    ) -> Self:
+        """Train on texts and their labels.
+
+        Args:
+            X: B strings.
+            y: B labels of any one kind that can be sorted.
+            validation: (texts, labels) to watch; without it `validation_split` of the rows is held out.
+        Raises:
+            DataError, LabelError, SplitError: input that cannot be learned from.
+            DivergedError: the loss stopped being a number.
+        """
+        texts = _texts(X)
+        if len(texts) != len(y):
+            raise DataError(f"expected one label per text, got {len(texts)} texts and {len(y)} labels")
+        config = resolve(**self.get_params())
+        classes, numbers = find_classes(y)
+        train, held_out = Split(texts, numbers), None
+        if validation is not None:
+            watched = _texts(validation[0])
+            held_out = Split(watched, class_numbers(validation[1], classes, "validation"))
+        elif config.validation_split:
+            train, held_out = hold_out(train, config.validation_split, config.seed)
+        fitted = fit(train, held_out, classes, config)
+        self._adopt(fitted.classifier, fitted.history)
+        return self
+
+    def predict(self, X: Sequence[str]) -> NDArray[Any]:
+        """[B] labels."""
+        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+
+    def predict_proba(self, X: Sequence[str]) -> NDArray[np.float32]:
+        """[B, C] probabilities, columns in the order of `classes_`."""
+        check_is_fitted(self, "classifier_")
+        return self.classifier_.probabilities(_texts(X))
+
+    def save(self, folder: str | Path) -> None:
+        """Write the trained model as a folder that `load` and the command line read."""
+        check_is_fitted(self, "classifier_")
+        persistence.save(self.classifier_, folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """A fitted estimator from a model folder. Raises ModelFolderError."""
+        classifier = persistence.load(folder)
+        estimator = cls(**{f.name: getattr(classifier.config, f.name) for f in fields(ClassifierConfig)})
+        estimator._adopt(classifier, [])
+        return estimator
+
+    def _adopt(self, classifier: Classifier, history: list[Epoch]) -> None:
+        self.classifier_, self.history_ = classifier, history
+        self.classes_, self.config_ = classifier.classes, classifier.config
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def _signature() -> inspect.Signature:
+    """`__init__` with every setting by name: what get_params, clone and help() read."""
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    own = list(inspect.signature(TextClassifier.__init__).parameters.values())[:2]
+    settings = [inspect.Parameter(f.name, keyword, default=None) for f in fields(ClassifierConfig)]
+    return inspect.Signature([*own, *settings])
+
+
+TextClassifier.__init__.__signature__ = _signature()  # type: ignore[attr-defined]
+
+
+def _texts(X: Iterable[str]) -> list[str]:
+    if isinstance(X, str):
+        raise DataError("expected a list of texts, got a single string")
+    texts = list(X)
+    for row, text in enumerate(texts, 1):
+        if not isinstance(text, str):
+            raise DataError(f"row {row}: expected a string, got {type(text).__name__}")
+    return texts

@@ -1,0 +1,137 @@
+"""From labelled strings to a trained classifier: tokenizer, network, n-gram branch, calibration."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer, cache
+from ..training import Epoch, Listener, StopRequest, Trainer
+from .config import ClassifierConfig
+from .model import Classifier, build_network, fit_scales, network_logits
+from .ngram_branch import NGramBranch
+from .split import Split
+from .task import ClassificationTask, Labelled
+
+
+@dataclass
+class Fitted:
+    """A classifier, how it came about, and the encoded data it came from.
+
+    Attributes:
+        summary: per split, what `data_summary` says of its texts.
+    """
+
+    classifier: Classifier
+    history: list[Epoch]
+    train: Labelled
+    validation: Labelled | None
+    summary: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class FitEvents(Listener):
+    """A training listener that also hears of the stages before and after training."""
+
+    def stage(self, name: str) -> None:
+        """A stage begins: "reading words", "n-grams", ..."""
+
+
+def fit(
+    train: Split,
+    validation: Split | None,
+    classes: NDArray[Any],
+    config: ClassifierConfig,
+    *,
+    events: FitEvents | None = None,
+    listeners: Sequence[Listener] = (),
+    checkpoint_path: Path | None = None,
+    resume: bool = False,
+    use_cache: bool = False,
+    stop: StopRequest | None = None,
+) -> Fitted:
+    """Train a classifier. The global random state is left as it was.
+
+    Raises:
+        DivergedError, with the classifier of the last good weights as its attribute `fitted`.
+        Interrupted: a stop was asked for; the checkpoint is written.
+    """
+    stage = events.stage if events is not None else lambda name: None
+    stage("tokenizing")
+    tokenizer_settings = {"kind": config.tokenizer, "vocab_size": config.vocab_size, "min_count": config.min_count}
+    fit_tokenizer = cache.fit if use_cache else TextTokenizer.fit
+    tokenizer = fit_tokenizer(train.texts, **tokenizer_settings)  # type: ignore[arg-type]
+
+    summary: dict[str, dict[str, Any]] = {}
+
+    def encoded(name: str, part: Split) -> Labelled:
+        ids = cache.encode(tokenizer, part.texts) if use_cache else tokenizer.encode(part.texts)
+        summary[name] = data_summary(ids, part.texts, config.max_length)
+        return Labelled(ids.cut(config.max_length, config.keep), part.numbers)
+
+    train_set = encoded("train", train)
+    validation_set = None if validation is None else encoded("validation", validation)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network = build_network(config, tokenizer.vocab_size, len(classes))
+        classifier = Classifier(config, classes, tokenizer, network)
+        trainer = Trainer(
+            network,
+            ClassificationTask(train_set, validation_set, len(classes), config),
+            config.training,
+            checkpoint_path=checkpoint_path,
+            fingerprint=_fingerprint(config, train_set, validation_set),
+            listeners=[*listeners, *([events] if events is not None else [])],
+            stop=stop,
+        )
+        if resume:
+            trainer.resume()
+        fitted = Fitted(classifier, trainer.history, train_set, validation_set, summary)
+        stage("training")
+        try:
+            fitted.history = trainer.fit()
+        except ArithmeticError as error:
+            error.fitted = fitted  # type: ignore[attr-defined]
+            raise
+    network.eval()
+    if config.ngrams:
+        stage("n-grams")
+        classifier.ngrams = NGramBranch.fit(
+            train_set.texts, train_set.numbers, len(classes), config.ngrams, config.class_weight, config.seed
+        )
+    if validation_set is not None and config.calibrate:
+        stage("calibration")
+        ngram_scores = None if classifier.ngrams is None else classifier.ngrams.logits(validation_set.texts)
+        classifier.scales = fit_scales(
+            network_logits(network, validation_set.texts), ngram_scores, validation_set.numbers
+        )
+    return fitted
+
+
+def data_summary(ids: RaggedIds, texts: list[str], max_length: int) -> dict[str, Any]:
+    """Rows, lengths in tokens, how many texts are cut, empty or repeated, and the share of known tokens."""
+    lengths = ids.lengths
+    quantiles = np.quantile(lengths, [0, 0.25, 0.5, 0.75, 0.95, 1]) if len(lengths) else np.zeros(6)
+    return {
+        "rows": len(texts),
+        "tokens": int(lengths.sum()),
+        "length_quantiles": [int(q) for q in quantiles],
+        "length_histogram": [[int(v) for v in side] for side in np.histogram(lengths, bins=40)],
+        "cut": int((lengths > max_length).sum()) if max_length else 0,
+        "empty": int((lengths == 0).sum()),
+        "repeated": len(texts) - len(set(texts)),
+        "coverage": float((ids.ids != UNKNOWN_ID).mean()) if len(ids.ids) else 1.0,
+    }
+
+
+def _fingerprint(config: ClassifierConfig, *parts: Labelled | None) -> str:
+    digest = hashlib.sha256(repr(config).encode())
+    for part in parts:
+        if part is not None:
+            for array in (part.texts.ids, part.texts.offsets, part.numbers):
+                digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

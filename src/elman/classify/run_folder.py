@@ -1,0 +1,63 @@
+"""The folder of a run: who may write there, and what it holds.
+
+    config.toml            the resolved settings
+    checkpoint.safetensors while training is under way
+    config.json, model.safetensors, tokenizer.json   the model
+    metrics.json           figures of each split
+    history.csv            one row per epoch
+    report.json, report.html, *.png   the report and its data
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelFolderError, RunFolderError
+from ..training import write_text
+from .persistence import CONFIG
+
+MARKER = "config.toml"
+CHECKPOINT = "checkpoint.safetensors"
+METRICS, HISTORY, REPORT_DATA = "metrics.json", "history.csv", "report.json"
+
+
+def check(folder: Path, *, overwrite: bool, resume: bool) -> None:
+    """May a run be written here? Raises RunFolderError if not."""
+    if resume:
+        if not (folder / CHECKPOINT).exists():
+            finished = ": the run is finished" if (folder / CONFIG).exists() else ""
+            raise RunFolderError(f"{folder}: there is no checkpoint to resume from{finished}")
+        return
+    if folder.exists() and not folder.is_dir():
+        raise RunFolderError(f"{folder}: exists and is not a folder")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not overwrite:
+        raise RunFolderError(f"{folder}: the folder exists; give --overwrite, --resume or another --out")
+    if not (folder / MARKER).exists() and not (folder / CONFIG).exists():
+        raise RunFolderError(f"{folder}: the folder exists and is not a run of Elman; it is not overwritten")
+
+
+def prepare(folder: Path, config_toml: str, *, resume: bool) -> None:
+    """Make the folder, empty but for the settings. Raises RunFolderError if it cannot be written."""
+    try:
+        if not resume and folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"{folder}: cannot be written ({error.strerror})") from None
+    write_text(folder / MARKER, config_toml)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_report_data(folder: Path) -> dict[str, Any]:
+    """What the report shows. Raises ModelFolderError if the run has none."""
+    try:
+        data = json.loads((folder / REPORT_DATA).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelFolderError(f"{folder}: not a finished run; {REPORT_DATA} cannot be read ({error})") from None
+    return dict(data)

@@ -1,0 +1,88 @@
+"""Labels to class numbers, and a validation split that no duplicate crosses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import LabelError, SplitError
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Texts and their class numbers [B]."""
+
+    texts: list[str]
+    numbers: Rows
+
+    def select(self, rows: Rows) -> "Split":
+        return Split([self.texts[row] for row in rows], self.numbers[rows])
+
+
+def find_classes(labels: Sequence[Any]) -> tuple[NDArray[Any], Rows]:
+    """The distinct labels in sorted order, and each row's class number. Raises LabelError with fewer than two."""
+    values = np.asarray(labels)
+    if values.ndim != 1:
+        raise LabelError(f"expected one label per text, got an array of shape {values.shape}")
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise LabelError(f"row {int(np.isnan(values).argmax()) + 1}: the label is missing (nan)")
+    if values.dtype.kind == "O":
+        for row, value in enumerate(values, 1):
+            if value is None or value != value:
+                raise LabelError(f"row {row}: the label is missing ({value})")
+    classes, numbers = np.unique(values, return_inverse=True)
+    if len(classes) < 2:
+        raise LabelError(f"at least two classes are needed, got only {classes.tolist()}")
+    return classes, numbers.astype(np.int64)
+
+
+def class_numbers(labels: Sequence[Any], classes: NDArray[Any], where: str) -> Rows:
+    """Each row's class number. Raises LabelError for a label that is not among `classes`."""
+    numbers = {label: number for number, label in enumerate(classes.tolist())}
+    result = np.empty(len(labels), np.int64)
+    for row, label in enumerate(labels):
+        label = label.item() if hasattr(label, "item") else label
+        if label not in numbers:
+            known = ", ".join(str(c) for c in classes.tolist()[:20])
+            raise LabelError(f"{where}, row {row + 1}: the label {label!r} was not in the training data ({known})")
+        result[row] = numbers[label]
+    return result
+
+
+def hold_out(data: Split, share: float, seed: int) -> tuple[Split, Split]:
+    """Training and validation part: stratified by class, shuffled by `seed`, equal texts on the same side.
+
+    Raises:
+        SplitError: too few rows for both sides.
+    """
+    numbers = data.numbers
+    groups: dict[str, list[int]] = {}
+    for row, text in enumerate(data.texts):
+        groups.setdefault(" ".join(text.split()), []).append(row)
+    generator = np.random.default_rng(seed)
+    validation: list[int] = []
+    for number in range(int(numbers.max()) + 1):
+        own = [rows for rows in groups.values() if numbers[rows[0]] == number]
+        wanted = round(share * sum(len(rows) for rows in own))
+        taken = 0
+        for index in generator.permutation(len(own)):
+            if taken >= wanted:
+                break
+            validation.extend(own[index])
+            taken += len(own[index])
+    held_out = np.zeros(len(numbers), bool)
+    held_out[validation] = True
+    train_rows, validation_rows = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    if len(validation_rows) == 0:
+        raise SplitError(
+            f"a validation split of {share:g} takes no row out of {len(numbers)}; give more rows, a larger "
+            "validation_split, a validation file, or validation_split 0 to train without"
+        )
+    missing = set(numbers.tolist()) - set(numbers[train_rows].tolist())
+    if missing:
+        raise SplitError(f"a validation split of {share:g} leaves {len(missing)} classes without a training row")
+    return data.select(generator.permutation(train_rows)), data.select(validation_rows)

@@ -1,0 +1,54 @@
+"""Classification as the training loop sees it: batches of ragged ids and their classes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..nn import TextRNN
+from ..text import RaggedIds
+from .batches import pack, shuffled_batches
+from .config import ClassifierConfig
+from .model import network_logits
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Encoded texts with their class numbers [B]."""
+
+    texts: RaggedIds
+    numbers: NDArray[np.int64]
+
+
+class ClassificationTask:
+    """A `training.Task` over labelled texts."""
+
+    def __init__(
+        self, train: Labelled, validation: Labelled | None, num_classes: int, config: ClassifierConfig
+    ) -> None:
+        self._train, self._validation, self._config = train, validation, config
+        self._weight = None
+        if config.class_weight == "balanced":
+            counts = np.bincount(train.numbers, minlength=num_classes)
+            self._weight = torch.from_numpy(len(train.numbers) / (num_classes * np.maximum(counts, 1))).float()
+
+    def batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        generator = np.random.default_rng((self._config.seed, epoch))
+        return shuffled_batches(self._train.texts.lengths, self._config.batch_size, generator)
+
+    def loss(self, model: torch.nn.Module, batch: NDArray[np.int64]) -> tuple[Tensor, int, int]:
+        logits = model(pack(self._train.texts, batch))
+        target = torch.from_numpy(self._train.numbers[batch])
+        loss = torch.nn.functional.cross_entropy(logits, target, self._weight)
+        return loss, int((logits.argmax(1) == target).sum()), len(batch)
+
+    def validate(self, model: torch.nn.Module) -> dict[str, float] | None:
+        if self._validation is None:
+            return None
+        assert isinstance(model, TextRNN)
+        logits = torch.from_numpy(network_logits(model, self._validation.texts))
+        target = torch.from_numpy(self._validation.numbers)
+        loss = torch.nn.functional.cross_entropy(logits, target)
+        return {"loss": loss.item(), "accuracy": (logits.argmax(1) == target).double().mean().item()}

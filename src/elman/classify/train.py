@@ -1,0 +1,157 @@
+"""The main job: labelled data in, a run folder out."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..errors import DivergedError
+from ..report import write_report
+from ..text import LabelledTexts, read_labelled
+from ..training import Listener, TensorBoard, stop_requests, to_csv
+from . import persistence, run_folder
+from .config import ClassifierConfig, resolve, to_toml
+from .evaluate import evaluate_split
+from .fit import FitEvents, Fitted, fit
+from .split import Split, class_numbers, find_classes, hold_out
+from .summary import layers
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        metrics: by split ("validation", "test"), see `metrics.measure`.
+        seconds: of the stages: reading, training, and all together.
+    """
+
+    folder: Path
+    fitted: Fitted
+    metrics: dict[str, dict[str, Any]]
+    seconds: dict[str, float]
+
+
+def train(
+    data: str | Path,
+    out: str | Path,
+    config: ClassifierConfig | None = None,
+    *,
+    validation: str | Path | None = None,
+    test: str | Path | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    encoding: str = "utf-8",
+    overwrite: bool = False,
+    resume: bool = False,
+    tensorboard: bool = False,
+    events: FitEvents | None = None,
+) -> Run:
+    """Train a classifier on a data set and write the run folder with its model, figures and report.
+
+    Args:
+        data: a built-in name, a file or a folder; see `text.read_labelled`.
+        config: the settings; None for the default preset.
+        validation: a labelled file to watch instead of held-out training rows.
+        test: a labelled file measured once, at the end.
+        resume: go on from the checkpoint in `out`, with the same data and settings.
+    Raises:
+        DataError, LabelError, SplitError, RunFolderError, CheckpointError, DivergedError.
+        Interrupted: Ctrl-C or SIGTERM; the checkpoint is written.
+    """
+    started = time.monotonic()
+    out, config = Path(out), config or resolve()
+    run_folder.check(out, overwrite=overwrite, resume=resume)
+    if events is not None:
+        events.stage("reading")
+
+    def read(source: str | Path) -> LabelledTexts:
+        return read_labelled(source, text_column=text_column, label_column=label_column, encoding=encoding)
+
+    rows = read(data)
+    classes, numbers = find_classes(rows.labels)
+    train_split, splits = Split(rows.texts, numbers), {}
+    for name, source in (("validation", validation), ("test", test)):
+        if source is not None:
+            held = read(source)
+            splits[name] = Split(held.texts, class_numbers(held.labels, classes, str(source)))
+    if validation is None and config.validation_split:
+        train_split, splits["validation"] = hold_out(train_split, config.validation_split, config.seed)
+    run_folder.prepare(out, to_toml(config), resume=resume)
+    read_seconds = time.monotonic() - started
+    listeners: Sequence[Listener] = [TensorBoard(out / "tensorboard")] if tensorboard else []
+    with stop_requests() as stop:
+        try:
+            fitted = fit(
+                train_split,
+                splits.get("validation"),
+                classes,
+                config,
+                events=events,
+                listeners=listeners,
+                checkpoint_path=out / run_folder.CHECKPOINT,
+                resume=resume,
+                use_cache=True,
+                stop=stop,
+            )
+        except DivergedError as error:
+            persistence.save(error.fitted.classifier, out)  # type: ignore[attr-defined]
+            raise
+    if events is not None:
+        events.stage("evaluating")
+    measured = {name: evaluate_split(fitted.classifier, split) for name, split in sorted(splits.items(), reverse=True)}
+    metrics = {name: figures for name, (figures, _) in measured.items()}
+    seconds = {
+        "reading": read_seconds,
+        "training": sum(epoch.seconds for epoch in fitted.history),
+        "total": time.monotonic() - started,
+    }
+    run = Run(out, fitted, metrics, seconds)
+    if events is not None:
+        events.stage("writing")
+    mistakes = {name: wrong for name, (_, wrong) in measured.items()}
+    _write(run, rows.source, {"train": train_split, **splits}, mistakes)
+    return run
+
+
+def _write(run: Run, source: str, splits: dict[str, Split], mistakes: dict[str, list[dict[str, Any]]]) -> None:
+    """Everything in the folder; the checkpoint goes once the model is there."""
+    persistence.save(run.fitted.classifier, run.folder)
+    run_folder.write_json(run.folder / run_folder.METRICS, run.metrics)
+    run_folder.write_text(run.folder / run_folder.HISTORY, to_csv(run.fitted.history))
+    data = report_data(run, source, splits, mistakes)
+    run_folder.write_json(run.folder / run_folder.REPORT_DATA, data)
+    write_report(data, run.folder)
+    (run.folder / run_folder.CHECKPOINT).unlink(missing_ok=True)
+
+
+def report_data(
+    run: Run, source: str, splits: dict[str, Split], mistakes: dict[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    """The plain data that `elman.report` shows."""
+    classifier = run.fitted.classifier
+    return {
+        "elman": __version__,
+        "source": source,
+        "classes": [str(c) for c in classifier.classes.tolist()],
+        "config": asdict(classifier.config),
+        "tokenizer": classifier.tokenizer.kind,
+        "scales": list(classifier.scales),
+        "seconds": run.seconds,
+        "layers": [layer._asdict() for layer in layers(classifier)],
+        "history": [asdict(epoch) for epoch in run.fitted.history],
+        "metrics": run.metrics,
+        "mistakes": mistakes,
+        "data": {
+            "splits": run.fitted.summary,
+            "class_rows": {
+                name: np.bincount(split.numbers, minlength=len(classifier.classes)).tolist()
+                for name, split in splits.items()
+            },
+            "vocabulary": classifier.tokenizer.vocab_size,
+        },
+    }

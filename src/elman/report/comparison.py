@@ -1,0 +1,43 @@
+"""Several runs in one picture."""
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+_COLOURS = ("#c8442b", "#2b6cb0", "#3d8b57", "#8a5fa8", "#b57a1f", "#4d5b66", "#c26a94", "#2a8c8c")
+
+
+def write_comparison(rows: list[dict[str, Any]], histories: dict[str, list[float | None]], folder: Path) -> Path:
+    """comparison.png: validation accuracy by epoch, and accuracy against time per epoch.
+
+    Args:
+        rows: per preset `preset`, `validation_accuracy`, `test_accuracy`, `seconds_per_epoch`.
+        histories: per preset the validation accuracy of each epoch.
+    """
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    for colour, row in zip(_COLOURS * len(rows), rows, strict=False):
+        name = row["preset"]
+        watched = [(i, a) for i, a in enumerate(histories[name], 1) if a is not None]
+        if watched:
+            left.plot(*zip(*watched, strict=True), "o-", color=colour, label=name, markersize=4)
+        score = row["test_accuracy"] if row["test_accuracy"] is not None else row["validation_accuracy"]
+        if score is not None:
+            right.scatter(row["seconds_per_epoch"], score, color=colour, s=40)
+            right.annotate(
+                f"{name} {score:.3f}", (row["seconds_per_epoch"], score), xytext=(6, 4), textcoords="offset points"
+            )
+    left.set_xlabel("epoch")
+    left.set_ylabel("validation accuracy (network alone)")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.legend(frameon=False)
+    right.set_xlabel("seconds per epoch")
+    right.set_ylabel("accuracy")
+    right.margins(x=0.35, y=0.2)
+    path = folder / "comparison.png"
+    figure.savefig(path, dpi=120)
+    return path

@@ -1,0 +1,48 @@
+"""One HTML page that needs nothing else: the plots are inside it."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from . import plots
+from .verdict import overfitting_verdict
+
+_EXCERPT = 600
+
+
+def write_report(data: dict[str, Any], folder: Path) -> Path:
+    """Write report.html and one PNG per plot into a folder; returns the page's path.
+
+    Args:
+        data: classes, config, history, metrics, mistakes, layers, data, seconds; as in a run's report.json.
+    """
+    pictures: dict[str, str] = {}
+
+    def draw(name: str, figure: Figure | None) -> None:
+        if figure is not None:
+            content = io.BytesIO()
+            figure.savefig(content, format="png", dpi=130)
+            _write(folder / f"{name}.png", content.getvalue())
+            pictures[name] = base64.b64encode(content.getvalue()).decode()
+
+    for name, plot in plots.PLOTS.items():
+        draw(name, plot(data))
+    for split, figures in data["metrics"].items():
+        draw(f"confusion-{split}", plots.confusion(figures["confusion"], data["classes"]))
+        draw(f"calibration-{split}", plots.calibration(figures["calibration"], figures["ece"]))
+    environment = Environment(loader=PackageLoader("elman.report"), autoescape=True, undefined=StrictUndefined)
+    page = environment.get_template("report.html.j2").render(
+        **data, pictures=pictures, verdict=overfitting_verdict(data["history"]), excerpt=_EXCERPT
+    )
+    _write(folder / "report.html", page.encode("utf-8", "replace"))
+    return folder / "report.html"
+
+
+def _write(path: Path, content: bytes) -> None:
+    new = path.with_name(path.name + ".new")
+    new.write_bytes(content)
+    new.replace(path)
