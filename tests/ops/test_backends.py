@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from cells import CELLS, arguments, random_like
-from tolerances import close
 
+from cells import CELLS, arguments, random_like
 from elman import ops
 from elman.errors import UsageError
+from tolerances import close
 
 SIZES = [1, 7, 8, 9, 15, 16, 17, 33]
 
@@ -18,9 +18,7 @@ def run(case, args, reverse=False):
 def gradients(results, args, upstream):
     """Gradients of all leaves, 0 where there is no path (as from a batch without any element)."""
     pairs = [(r, u) for r, u in zip(results, upstream, strict=True) if r.requires_grad]
-    return torch.autograd.grad(
-        [r for r, _ in pairs], args.leaves(), [u for _, u in pairs], materialize_grads=True
-    )
+    return torch.autograd.grad([r for r, _ in pairs], args.leaves(), [u for _, u in pairs], materialize_grads=True)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from cells import CELLS, arguments, random_like
-from tolerances import close
 
+from cells import CELLS, arguments, random_like
 from elman.ops import reference
 from elman.ops.ragged import lengths_of
+from tolerances import close
 
 LENGTHS = [5, 3, 3, 1, 0]
 

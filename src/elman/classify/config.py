@@ -18,6 +18,9 @@ from ..training import OPTIMIZERS, SCHEDULES, TrainingSettings, choose, within
 CLASS_WEIGHTS = ("none", "balanced")
 
 
+_STEPS = 1500
+
+
 def _setting(default: Any, about: str) -> Any:
     return field(default=default, metadata={"help": about})
 
@@ -44,9 +47,10 @@ class ClassifierConfig:
     dropout: float = _setting(0.5, "On the pooled vector and between layers.")
     embedding_dropout: float = _setting(0.5, "On features of the word vectors, the same along a text.")
     word_dropout: float = _setting(0.4, "Share of tokens hidden in training.")
-    ngrams: int = _setting(3, "Longest n-gram of the naive-Bayes branch beside the network; 0 for none.")
+    ngrams: int = _setting(3, "Longest n-gram whose naive-Bayes evidence is used; 0 for none.")
+    feature_dropout: float = _setting(0.2, "Share of tokens whose n-gram evidence is hidden in training.")
     # training
-    epochs: int = _setting(5, "Passes over the training data at most.")
+    epochs: int = _setting(0, "Passes over the training data at most; 0: as many as make about 1,500 steps, 4 to 30.")
     batch_size: int = _setting(64, "Texts per step.")
     optimizer: str = _setting("adam", f"One of {', '.join(OPTIMIZERS)}.")
     learning_rate: float = _setting(2e-3, "Highest learning rate.")
@@ -78,14 +82,23 @@ class ClassifierConfig:
         for name in ("embedding_dim", "hidden_size", "num_layers", "batch_size", "min_count"):
             within(name, getattr(self, name), 1)
         within("max_length", self.max_length, 0)
-        for name in ("dropout", "embedding_dropout", "word_dropout", "validation_split"):
+        within("epochs", self.epochs, 0)
+        for name in ("dropout", "embedding_dropout", "word_dropout", "feature_dropout", "validation_split"):
             within(name, getattr(self, name), 0, 1, below=True)
         self.training  # noqa: B018 (checks the rest)
 
     @property
     def training(self) -> TrainingSettings:
-        """The part that the training loop knows."""
-        return TrainingSettings(**{f.name: getattr(self, f.name) for f in fields(TrainingSettings)})
+        """The part that the training loop knows; `epochs` 0 counts as 1."""
+        values = {f.name: getattr(self, f.name) for f in fields(TrainingSettings)}
+        return TrainingSettings(**{**values, "epochs": self.epochs or 1})
+
+    def for_rows(self, rows: int) -> "ClassifierConfig":
+        """With the number of epochs for this many training texts filled in."""
+        if self.epochs:
+            return self
+        steps_per_epoch = max(1, rows // self.batch_size)
+        return replace(self, epochs=min(30, max(4, round(_STEPS / steps_per_epoch))))
 
 
 _TUTORIAL = {
@@ -172,6 +185,8 @@ def to_toml(config: ClassifierConfig) -> str:
     """A TOML file that `resolve` turns back into this configuration."""
     lines = []
     for name, value in asdict(config).items():
-        text = str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else repr(value)
+        text = (
+            str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else repr(value)
+        )
         lines.append(f"{name} = {text}\n")
     return "".join(lines)

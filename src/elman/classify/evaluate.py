@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..text import read_labelled
 from . import persistence
 from .metrics import measure
-from .model import Classifier, network_logits, softmax
+from .model import Classifier
 from .split import Split, class_numbers
 
 _MISTAKES = 20
@@ -38,19 +38,15 @@ def labels_of(classifier: Classifier, labels: list[str], where: str) -> NDArray[
 def evaluate_split(classifier: Classifier, data: Split) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Metrics, and the mistakes made with the highest probability.
 
-    With an n-gram branch the metrics also hold the accuracy of each branch alone.
+    With n-grams the metrics also hold the accuracy of the network and of the wide branch, each alone.
     """
-    texts = classifier.encode(data.texts)
-    network = network_logits(classifier.network, texts)
-    logits, parts = classifier.scales[0] * network, {}
-    if classifier.ngrams is not None:
-        ngrams = classifier.ngrams.logits(texts)
-        logits = logits + classifier.scales[1] * ngrams
+    network, wide = classifier.parts(classifier.encode(data.texts))
+    probabilities, parts = classifier.combine(network, wide), {}
+    if wide is not None:
         parts = {
             "network_accuracy": float((network.argmax(1) == data.numbers).mean()),
-            "ngrams_accuracy": float((ngrams.argmax(1) == data.numbers).mean()),
+            "wide_accuracy": float((wide.argmax(1) == data.numbers).mean()),
         }
-    probabilities = softmax(logits)
     metrics = {**measure(probabilities, data.numbers, classifier.classes), **parts}
     return metrics, _mistakes(classifier, data, probabilities)
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer, cache
 from ..training import Epoch, Listener, StopRequest, Trainer
+from .batches import Encoded
 from .config import ClassifierConfig
-from .model import Classifier, build_network, fit_scales, network_logits
-from .ngram_branch import NGramBranch
+from .model import Classifier, build_network, fit_scales
+from .ngrams import NGrams
 from .split import Split
 from .task import ClassificationTask, Labelled
 
@@ -60,6 +61,7 @@ def fit(
         DivergedError, with the classifier of the last good weights as its attribute `fitted`.
         Interrupted: a stop was asked for; the checkpoint is written.
     """
+    config = config.for_rows(len(train.texts))
     stage = events.stage if events is not None else lambda name: None
     stage("tokenizing")
     tokenizer_settings = {"kind": config.tokenizer, "vocab_size": config.vocab_size, "min_count": config.min_count}
@@ -68,17 +70,29 @@ def fit(
 
     summary: dict[str, dict[str, Any]] = {}
 
-    def encoded(name: str, part: Split) -> Labelled:
+    def encoded(name: str, part: Split) -> RaggedIds:
         ids = cache.encode(tokenizer, part.texts) if use_cache else tokenizer.encode(part.texts)
         summary[name] = data_summary(ids, part.texts, config.max_length)
-        return Labelled(ids.cut(config.max_length, config.keep), part.numbers)
+        return ids.cut(config.max_length, config.keep)
 
-    train_set = encoded("train", train)
-    validation_set = None if validation is None else encoded("validation", validation)
+    train_ids = encoded("train", train)
+    train_evidence, ngrams = None, None
+    if config.ngrams:
+        stage("counting n-grams")
+        balanced = config.class_weight == "balanced"
+        ngrams, train_evidence = NGrams.fit(
+            train_ids, train.numbers, len(classes), config.ngrams, balanced=balanced, seed=config.seed
+        )
+        train_evidence = train_evidence if ngrams.feature_dim() else None
+    train_set, validation_set = Labelled(Encoded(train_ids, train_evidence), train.numbers), None
+    if validation is not None:
+        ids = encoded("validation", validation)
+        evidence = None if ngrams is None else ngrams.evidence(ids)
+        validation_set = Labelled(Encoded(ids, evidence), validation.numbers)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = build_network(config, tokenizer.vocab_size, len(classes))
-        classifier = Classifier(config, classes, tokenizer, network)
+        classifier = Classifier(config, classes, tokenizer, network, ngrams)
         trainer = Trainer(
             network,
             ClassificationTask(train_set, validation_set, len(classes), config),
@@ -98,17 +112,8 @@ def fit(
             error.fitted = fitted  # type: ignore[attr-defined]
             raise
     network.eval()
-    if config.ngrams:
-        stage("n-grams")
-        classifier.ngrams = NGramBranch.fit(
-            train_set.texts, train_set.numbers, len(classes), config.ngrams, config.class_weight, config.seed
-        )
     if validation_set is not None and config.calibrate:
-        stage("calibration")
-        ngram_scores = None if classifier.ngrams is None else classifier.ngrams.logits(validation_set.texts)
-        classifier.scales = fit_scales(
-            network_logits(network, validation_set.texts), ngram_scores, validation_set.numbers
-        )
+        classifier.scales = fit_scales(*classifier.parts(validation_set.texts), validation_set.numbers)
     return fitted
 
 
@@ -132,6 +137,6 @@ def _fingerprint(config: ClassifierConfig, *parts: Labelled | None) -> str:
     digest = hashlib.sha256(repr(config).encode())
     for part in parts:
         if part is not None:
-            for array in (part.texts.ids, part.texts.offsets, part.numbers):
+            for array in (part.texts.ids.ids, part.texts.ids.offsets, part.numbers):
                 digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -1,6 +1,5 @@
 """A trained classifier: tokenizer, network, n-gram branch, and how their scores become probabilities."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from ..nn import TextRNN
-from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer
-from .batches import pack, sorted_batches
+from ..text import UNKNOWN_ID, TextTokenizer
+from .batches import Encoded, sorted_batches
 from .config import ClassifierConfig
-from .ngram_branch import NGramBranch
+from .ngrams import NGrams, feature_dim
 
 _EVALUATION_BATCH = 128
 
@@ -22,31 +21,37 @@ class Classifier:
     """
     Attributes:
         classes: [C] labels, sorted; column c of every score belongs to classes[c].
-        ngrams: the wide branch, or None.
-        scales: weights of the network's and the n-gram branch's scores in the sum whose softmax is the probability.
+        ngrams: the n-gram evidence with its wide branch, or None.
+        scales: weights of the network's and the wide branch's scores in the sum whose softmax is the probability.
     """
 
     config: ClassifierConfig
     classes: NDArray[Any]
     tokenizer: TextTokenizer
     network: TextRNN
-    ngrams: NGramBranch | None = None
+    ngrams: NGrams | None = None
     scales: tuple[float, float] = field(default=(1.0, 1.0))
 
-    def encode(self, texts: list[str]) -> RaggedIds:
-        """Token ids, cut to the length the network reads."""
-        return self.tokenizer.encode(texts).cut(self.config.max_length, self.config.keep)
+    def encode(self, texts: list[str]) -> Encoded:
+        """Token ids, cut to the length that is read, with the n-grams' evidence."""
+        ids = self.tokenizer.encode(texts).cut(self.config.max_length, self.config.keep)
+        return Encoded(ids, None if self.ngrams is None else self.ngrams.evidence(ids))
 
-    def logits(self, texts: RaggedIds) -> NDArray[np.float32]:
-        """[B, C] scores whose softmax are the probabilities."""
-        scores = self.scales[0] * network_logits(self.network, texts)
-        if self.ngrams is not None:
-            scores = scores + self.scales[1] * self.ngrams.logits(texts)
-        return scores
+    def parts(self, texts: Encoded) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """[B, C] scores of the network, and of the wide branch if there is one."""
+        network = network_logits(self.network, texts)
+        if self.ngrams is None or texts.evidence is None:
+            return network, None
+        return network, self.ngrams.logits(texts.ids, texts.evidence.places)
+
+    def combine(self, network: NDArray[np.float32], wide: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        """[B, C] probabilities, rows sum to 1."""
+        scores = self.scales[0] * network
+        return softmax(scores if wide is None else scores + self.scales[1] * wide)
 
     def probabilities(self, texts: list[str]) -> NDArray[np.float32]:
         """[B, C], rows sum to 1."""
-        return softmax(self.logits(self.encode(texts)))
+        return self.combine(*self.parts(self.encode(texts)))
 
 
 def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int) -> TextRNN:
@@ -65,22 +70,21 @@ def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int) -
         dropout=config.dropout,
         embedding_dropout=config.embedding_dropout,
         word_dropout=config.word_dropout,
+        feature_dim=feature_dim(config.ngrams, 1 if num_classes == 2 else num_classes),
+        feature_dropout=config.feature_dropout,
         unk_id=UNKNOWN_ID,
     )
 
 
 @torch.no_grad()
-def network_logits(
-    network: TextRNN, texts: RaggedIds, progress: Callable[[int], None] | None = None
-) -> NDArray[np.float32]:
+def network_logits(network: TextRNN, texts: Encoded) -> NDArray[np.float32]:
     """[B, C] scores of the network alone, in evaluation mode; the mode it was in is put back."""
     was_training = network.training
     network.eval()
-    scores = np.empty((len(texts), network.output.out_features), np.float32)
-    for rows in sorted_batches(texts.lengths, _EVALUATION_BATCH):
-        scores[rows] = network(pack(texts, rows)).numpy()
-        if progress is not None:
-            progress(len(rows))
+    scores = np.empty((len(texts.ids), network.output.out_features), np.float32)
+    for rows in sorted_batches(texts.ids.lengths, _EVALUATION_BATCH):
+        ids, features = texts.batch(rows)
+        scores[rows] = network(ids, features=features if network.feature_dim else None).numpy()
     network.train(was_training)
     return scores
 
@@ -92,15 +96,15 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def fit_scales(
-    network: NDArray[np.float32], ngrams: NDArray[np.float32] | None, numbers: NDArray[np.int64]
+    network: NDArray[np.float32], wide: NDArray[np.float32] | None, numbers: NDArray[np.int64]
 ) -> tuple[float, float]:
     """Weights of the two scores that minimise the log-loss on held-out rows (temperature scaling, Guo et al. 2017).
 
     Args:
-        network, ngrams: [B, C] scores; without the second its weight is 0.
+        network, wide: [B, C] scores; without the second its weight is 0.
         numbers: [B] right class numbers.
     """
-    parts = [torch.from_numpy(s).double() for s in (network, ngrams) if s is not None]
+    parts = [torch.from_numpy(s).double() for s in (network, wide) if s is not None]
     target = torch.from_numpy(numbers)
     log_scales = torch.zeros(len(parts), dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([log_scales], max_iter=100, line_search_fn="strong_wolfe")
@@ -110,9 +114,9 @@ def fit_scales(
         logits = sum(scale.exp() * part for scale, part in zip(log_scales, parts, strict=True))
         # The small pull to 1 keeps a scale finite where the rows are separated perfectly or the part is useless.
         value = torch.nn.functional.cross_entropy(logits, target) + 1e-3 * (log_scales**2).sum()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    optimizer.step(loss)
     scales = log_scales.detach().exp().tolist()
     return scales[0], scales[1] if len(scales) > 1 else 0.0

@@ -20,7 +20,7 @@ from ..text import TextTokenizer
 from ..training import write_tensors, write_text
 from .config import resolve
 from .model import Classifier, build_network
-from .ngram_branch import NGramBranch
+from .ngrams import NGrams
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 _FORMAT = 1
@@ -36,10 +36,9 @@ def save(classifier: Classifier, folder: str | Path) -> None:
     except OSError as error:
         raise RunFolderError(f"{folder}: cannot be written ({error.strerror})") from None
     tensors = {f"network.{name}": tensor for name, tensor in classifier.network.state_dict().items()}
-    branch = classifier.ngrams
-    if branch is not None:
-        arrays = {"keys": branch.keys.view(np.int64), "ratio": branch.ratio, "weight": branch.weight}
-        tensors |= {f"ngrams.{name}": torch.from_numpy(a) for name, a in {**arrays, "bias": branch.bias}.items()}
+    if (ngrams := classifier.ngrams) is not None:
+        arrays = {"keys": ngrams.keys.view(np.int64), "ratio": ngrams.ratio, "weight": ngrams.weight}
+        tensors |= {f"ngrams.{name}": torch.from_numpy(a) for name, a in {**arrays, "bias": ngrams.bias}.items()}
     write_tensors(folder / WEIGHTS, tensors, {"elman": __version__})
     write_text(folder / TOKENIZER, classifier.tokenizer.to_json())
     description = {
@@ -106,16 +105,14 @@ def _build(folder: Path, description: dict[str, Any]) -> Classifier:
     network.load_state_dict(_group(tensors, "network."))
     network.eval()
     scales = [float(scale) for scale in description["scales"]]
-    return Classifier(config, classes, tokenizer, network, _branch(config.ngrams, tensors), (scales[0], scales[1]))
+    return Classifier(config, classes, tokenizer, network, _ngrams(config.ngrams, tensors), (scales[0], scales[1]))
 
 
-def _branch(longest: int, tensors: dict[str, Tensor]) -> NGramBranch | None:
+def _ngrams(longest: int, tensors: dict[str, Tensor]) -> NGrams | None:
     arrays = {name: tensor.numpy() for name, tensor in _group(tensors, "ngrams.").items()}
     if not longest or not arrays:
         return None
-    return NGramBranch(
-        longest, arrays["keys"].view(np.uint64), arrays["ratio"], arrays["weight"], arrays["bias"]
-    )
+    return NGrams(longest, arrays["keys"].view(np.uint64), arrays["ratio"], arrays["weight"], arrays["bias"])
 
 
 def _group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,11 +1,11 @@
 """The folder of a run: who may write there, and what it holds.
 
-    config.toml            the resolved settings
-    checkpoint.safetensors while training is under way
-    config.json, model.safetensors, tokenizer.json   the model
-    metrics.json           figures of each split
-    history.csv            one row per epoch
-    report.json, report.html, *.png   the report and its data
+config.toml            the resolved settings
+checkpoint.safetensors while training is under way
+config.json, model.safetensors, tokenizer.json   the model
+metrics.json           figures of each split
+history.csv            one row per epoch
+report.json, report.html, *.png   the report and its data
 """
 
 import json

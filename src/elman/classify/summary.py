@@ -35,10 +35,9 @@ def layers(classifier: Classifier) -> list[Layer]:
     merge = f", {network.merge}" if directions == 2 and network.merge != "concat" else ""
     rows.append(Layer(f"Pooling ({pooling.kind}{merge})", f"(B, {pooling.out_features})", _count(pooling)))
     rows.append(Layer("Output (softmax)", f"(B, {len(classifier.classes)})", _count(network.output)))
-    branch = classifier.ngrams
-    if branch is not None:
-        name = f"N-grams (1 to {branch.longest})"
-        rows.append(Layer(name, f"(B, {len(classifier.classes)})", branch.weight.size + branch.bias.size))
+    if (ngrams := classifier.ngrams) is not None:
+        name = f"Wide branch (1 to {ngrams.longest}-grams)"
+        rows.append(Layer(name, f"(B, {len(classifier.classes)})", ngrams.weight.size + ngrams.bias.size))
     return rows
 
 

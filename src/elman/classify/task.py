@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..nn import TextRNN
-from ..text import RaggedIds
-from .batches import pack, shuffled_batches
+from .batches import Encoded, shuffled_batches
 from .config import ClassifierConfig
 from .model import network_logits
 
@@ -18,7 +17,7 @@ from .model import network_logits
 class Labelled:
     """Encoded texts with their class numbers [B]."""
 
-    texts: RaggedIds
+    texts: Encoded
     numbers: NDArray[np.int64]
 
 
@@ -36,10 +35,11 @@ class ClassificationTask:
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
         generator = np.random.default_rng((self._config.seed, epoch))
-        return shuffled_batches(self._train.texts.lengths, self._config.batch_size, generator)
+        return shuffled_batches(self._train.texts.ids.lengths, self._config.batch_size, generator)
 
     def loss(self, model: torch.nn.Module, batch: NDArray[np.int64]) -> tuple[Tensor, int, int]:
-        logits = model(pack(self._train.texts, batch))
+        ids, features = self._train.texts.batch(batch)
+        logits = model(ids, features=features)
         target = torch.from_numpy(self._train.numbers[batch])
         loss = torch.nn.functional.cross_entropy(logits, target, self._weight)
         return loss, int((logits.argmax(1) == target).sum()), len(batch)

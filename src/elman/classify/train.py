@@ -12,7 +12,7 @@ from .. import __version__
 from ..errors import DivergedError
 from ..report import write_report
 from ..text import LabelledTexts, read_labelled
-from ..training import Listener, TensorBoard, stop_requests, to_csv
+from ..training import Listener, TensorBoard, stop_requests, to_csv, write_text
 from . import persistence, run_folder
 from .config import ClassifierConfig, resolve, to_toml
 from .evaluate import evaluate_split
@@ -122,7 +122,7 @@ def _write(run: Run, source: str, splits: dict[str, Split], mistakes: dict[str, 
     """Everything in the folder; the checkpoint goes once the model is there."""
     persistence.save(run.fitted.classifier, run.folder)
     run_folder.write_json(run.folder / run_folder.METRICS, run.metrics)
-    run_folder.write_text(run.folder / run_folder.HISTORY, to_csv(run.fitted.history))
+    write_text(run.folder / run_folder.HISTORY, to_csv(run.fitted.history))
     data = report_data(run, source, splits, mistakes)
     run_folder.write_json(run.folder / run_folder.REPORT_DATA, data)
     write_report(data, run.folder)

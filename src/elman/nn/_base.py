@@ -21,7 +21,7 @@ class Recurrent(torch.nn.RNNBase):
     """
 
     def __init__(self, mode: str, *args: Any, **kwargs: Any) -> None:
-        super().__init__(mode, *args, **kwargs)  # type: ignore[no-untyped-call]
+        super().__init__(mode, *args, **kwargs)
 
     def flatten_parameters(self) -> None:
         """Nothing to do: the layers read their weights where they are."""
@@ -59,7 +59,8 @@ class Recurrent(torch.nn.RNNBase):
     def _sequence(self, border: Border, hx: State | None) -> tuple[Tensor, State]:
         """All layers and directions: output [N, D * P] and final states [L * D, B, size], rows in the ragged order."""
         states = self._initial_state(border, hx)
-        data, finals = border.data, []
+        data = border.data
+        finals: list[State] = []
         directions = (False, True) if self.bidirectional else (False,)
         for layer in range(self.num_layers):
             outputs = []

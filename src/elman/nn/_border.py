@@ -82,7 +82,7 @@ class Border:
         if self._place is not None:
             size = (self.batch, self.steps) if self._batch_first else (self.steps, self.batch)
             padded = output.new_zeros(self.batch * self.steps, *output.shape[1:])
-            return padded.index_copy(0, self._place, output).unflatten(0, size)
+            return padded.index_copy(0, self._place, output).view(*size, *output.shape[1:])
         padded = output.view(self.steps, self.batch, *output.shape[1:])
         if self.unbatched:
             return padded.squeeze(1)

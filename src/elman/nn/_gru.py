@@ -41,10 +41,10 @@ class GRU(Recurrent):
     def _direction(
         self, data: Tensor, batch_sizes: Tensor, state_0: State, weights: ops.Weights, reverse: bool
     ) -> tuple[Tensor, State]:
-        output, h_n = ops.gru(data, batch_sizes, *state_0, weights, reverse=reverse)
+        output, h_n = ops.gru(data, batch_sizes, state_0[0], weights, reverse=reverse)
         return output, (h_n,)
 
-    def forward(  # type: ignore[override]
+    def forward(
         self, input: Tensor | PackedSequence, hx: Tensor | None = None, lengths: Lengths = None
     ) -> tuple[Tensor | PackedSequence, Tensor]:
         """Arguments, results and errors as `RNN.forward`."""

@@ -50,10 +50,10 @@ class LSTM(Recurrent):
     def _direction(
         self, data: Tensor, batch_sizes: Tensor, state_0: State, weights: ops.Weights, reverse: bool
     ) -> tuple[Tensor, State]:
-        output, h_n, c_n = ops.lstm(data, batch_sizes, *state_0, weights, reverse=reverse)
+        output, h_n, c_n = ops.lstm(data, batch_sizes, state_0[0], state_0[1], weights, reverse=reverse)
         return output, (h_n, c_n)
 
-    def forward(  # type: ignore[override]
+    def forward(
         self, input: Tensor | PackedSequence, hx: tuple[Tensor, Tensor] | None = None, lengths: Lengths = None
     ) -> tuple[Tensor | PackedSequence, tuple[Tensor, Tensor]]:
         """As `RNN.forward`, with hx = (h_0 [L * D, B, P], c_0 [L * D, B, H]) and (h_n, c_n) returned."""

@@ -52,12 +52,10 @@ class RNN(Recurrent):
     def _direction(
         self, data: Tensor, batch_sizes: Tensor, state_0: State, weights: ops.Weights, reverse: bool
     ) -> tuple[Tensor, State]:
-        output, h_n = ops.rnn(
-            data, batch_sizes, *state_0, weights, nonlinearity=self.nonlinearity, reverse=reverse
-        )
+        output, h_n = ops.rnn(data, batch_sizes, state_0[0], weights, nonlinearity=self.nonlinearity, reverse=reverse)
         return output, (h_n,)
 
-    def forward(  # type: ignore[override]
+    def forward(
         self, input: Tensor | PackedSequence, hx: Tensor | None = None, lengths: Lengths = None
     ) -> tuple[Tensor | PackedSequence, Tensor]:
         """

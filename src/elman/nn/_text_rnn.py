@@ -1,5 +1,7 @@
 """Text-RNN: embedding, recurrent layers, one vector per text, class scores."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import dropout
@@ -14,7 +16,7 @@ from ._lstm import LSTM
 from ._pooling import Pooling
 from ._rnn import RNN
 
-CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+CELLS: dict[str, Callable[..., Recurrent]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 MERGES = ("concat", "sum", "mean", "product")
 
 
@@ -34,6 +36,8 @@ class TextRNN(torch.nn.Module):
         embedding_dropout: on whole features of the word vectors, the same for all steps of a text (Gal & Ghahramani
             2016).
         word_dropout: share of tokens replaced by `unk_id` in training (Iyyer et al. 2015 drop them).
+        feature_dim: width of further features that each token has beside its word vector; 0 for none.
+        feature_dropout: share of tokens whose features are hidden in training.
     """
 
     def __init__(
@@ -52,6 +56,8 @@ class TextRNN(torch.nn.Module):
         dropout: float = 0.5,
         embedding_dropout: float = 0.0,
         word_dropout: float = 0.0,
+        feature_dim: int = 0,
+        feature_dropout: float = 0.0,
         unk_id: int = 1,
     ) -> None:
         super().__init__()
@@ -63,11 +69,13 @@ class TextRNN(torch.nn.Module):
         self.dropout = dropout
         self.embedding_dropout = embedding_dropout
         self.word_dropout = word_dropout
+        self.feature_dim = feature_dim
+        self.feature_dropout = feature_dropout
         self.unk_id = unk_id
         self.embedding = torch.nn.Embedding(vocab_size, embedding_dim)
         extra = {"nonlinearity": nonlinearity} if cell == "rnn" else {}
-        self.recurrent = CELLS[cell](  # type: ignore[call-arg]
-            embedding_dim,
+        self.recurrent = CELLS[cell](
+            embedding_dim + feature_dim,
             hidden_size,
             num_layers,
             dropout=dropout if num_layers > 1 else 0.0,
@@ -96,24 +104,24 @@ class TextRNN(torch.nn.Module):
                 for gate in parameter.detach().split(hidden):
                     start(gate)
 
-    def forward(self, ids: Tensor | PackedSequence, lengths: Lengths = None) -> Tensor:
+    def forward(self, ids: Tensor | PackedSequence, lengths: Lengths = None, features: Tensor | None = None) -> Tensor:
         """
         Args:
             ids: [B, T] int64 token ids with `lengths` [B], or a PackedSequence of ids.
+            features: [B, T, feature_dim], or [N, feature_dim] in the order of a PackedSequence.
         Returns:
             logits [B, C], rows in the caller's order.
         Raises:
             ShapeError: an id outside the vocabulary, or sizes that do not fit.
         """
         border = Border(ids, lengths, batch_first=True, batched_dims=2)
-        self._check(border.data)
-        tokens = border.data
-        if self.training and self.word_dropout:
-            tokens = tokens.masked_fill(torch.rand(tokens.shape) < self.word_dropout, self.unk_id)
-        border.data = self.embedding(tokens)
-        if self.training and self.embedding_dropout:
-            mask = dropout(border.data.new_ones(border.batch, border.data.shape[1]), self.embedding_dropout)
-            border.data = border.data * mask[ragged.rows_and_steps(border.batch_sizes)[0]]
+        if features is not None and not isinstance(ids, PackedSequence):
+            features = Border(features, lengths, batch_first=True, batched_dims=3).data
+        self._check(border.data, features)
+        vectors = self._word_vectors(border)
+        if features is not None:
+            vectors = torch.cat([vectors, self._hide_some(features)], dim=1)
+        border.data = vectors
         output, finals = self.recurrent._sequence(border, None)
         final = finals[0]
         if self.recurrent.bidirectional:
@@ -122,14 +130,36 @@ class TextRNN(torch.nn.Module):
         else:
             final = final[-1]
         pooled = self.pooling(output, final, border.batch_sizes)
-        return border.unsort(self.output(dropout(pooled, self.dropout, self.training)), 0)  # type: ignore[no-any-return]
+        return border.unsort(self.output(dropout(pooled, self.dropout, self.training)), 0)
 
-    def _check(self, ids: Tensor) -> None:
+    def _word_vectors(self, border: Border) -> Tensor:
+        """[N, E], with words and features of the vectors dropped in training."""
+        tokens = border.data
+        if self.training and self.word_dropout:
+            tokens = tokens.masked_fill(torch.rand(tokens.shape, device=tokens.device) < self.word_dropout, self.unk_id)
+        vectors: Tensor = self.embedding(tokens)
+        if self.training and self.embedding_dropout:
+            mask = dropout(vectors.new_ones(border.batch, vectors.shape[1]), self.embedding_dropout)
+            rows, _ = ragged.rows_and_steps(border.batch_sizes)
+            vectors = vectors * mask[rows.to(vectors.device)]
+        return vectors
+
+    def _hide_some(self, features: Tensor) -> Tensor:
+        if not (self.training and self.feature_dropout):
+            return features
+        shown = torch.rand(features.shape[0], 1, device=features.device) >= self.feature_dropout
+        return features * shown
+
+    def _check(self, ids: Tensor, features: Tensor | None) -> None:
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.embedding.num_embeddings:
             raise ShapeError(
                 f"Expected token ids in 0 .. {self.embedding.num_embeddings - 1}, "
                 f"got {int(ids.min())} .. {int(ids.max())}"
             )
+        width = 0 if features is None else features.shape[-1]
+        if width != self.feature_dim or (features is not None and features.shape[0] != ids.shape[0]):
+            given = "none" if features is None else f"{tuple(features.shape)}"
+            raise ShapeError(f"Expected features ({ids.shape[0]}, {self.feature_dim}), got {given}")
 
     def _merged(self, forward: Tensor, backward: Tensor) -> Tensor:
         if self.merge == "concat":

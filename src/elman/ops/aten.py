@@ -6,6 +6,7 @@ each row from its own end, and an LSTM's cell state is held still over padding (
 """
 
 import warnings
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -50,15 +51,18 @@ def lstm(
     parameters = [w for w in weights if w is not None]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
-        out, _, c_n = torch._VF.lstm(
-            x, (h_0[None].contiguous(), c_0[None].contiguous()), parameters, *_flags(weights)
-        )
+        out, _, c_n = torch._VF.lstm(x, (h_0[None].contiguous(), c_0[None].contiguous()), parameters, *_flags(weights))
     output, h_n = _gather(out, batch_sizes, h_0, reverse)
     return output, h_n, c_n[0]
 
 
 def _single_state(
-    operator, data: Tensor, batch_sizes: Tensor, h_0: Tensor, weights: Weights, reverse: bool
+    operator: Callable[..., tuple[Tensor, Tensor]],
+    data: Tensor,
+    batch_sizes: Tensor,
+    h_0: Tensor,
+    weights: Weights,
+    reverse: bool,
 ) -> tuple[Tensor, Tensor]:
     if batch_sizes.numel() == 0:
         return data.new_empty(0, h_0.shape[1]), h_0

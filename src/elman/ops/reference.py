@@ -311,9 +311,7 @@ def lstm_backward(
     bptt_truncate: int | None = None,
 ) -> Gradients:
     """Gradients of `lstm`; arguments as `rnn_backward`, with dc_n [B, H]. The order of `dstate_0` is (dh_0, dc_0)."""
-    return _backward(
-        _LSTM, doutput, (dh_n, dc_n), data, batch_sizes, (h_0, c_0), weights, reverse, bptt_truncate
-    )
+    return _backward(_LSTM, doutput, (dh_n, dc_n), data, batch_sizes, (h_0, c_0), weights, reverse, bptt_truncate)
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ Knows nothing of models, labels' meaning or training.
 
 from . import cache
 from .ids import KEEP, RaggedIds
-from .ngrams import fit_ngrams, ngram_matrix
+from .ngrams import frequent_ngrams, ngram_places
 from .read import BUILT_IN, LabelledTexts, read_labelled, read_texts
 from .tokenizer import KINDS, PAD_ID, UNKNOWN_ID, TextTokenizer
 
@@ -19,8 +19,8 @@ __all__ = [
     "RaggedIds",
     "TextTokenizer",
     "cache",
-    "fit_ngrams",
-    "ngram_matrix",
+    "frequent_ngrams",
+    "ngram_places",
     "read_labelled",
     "read_texts",
 ]

@@ -4,7 +4,7 @@ import gzip
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 from ..errors import DataError, EncodingError
 
@@ -16,12 +16,12 @@ def open_bytes(path: Path) -> IO[bytes]:
     try:
         if path.stat().st_size == 0:
             raise DataError(f"{path}: the file is empty")
-        file: IO[bytes] = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[assignment]
+        file: Any = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115 (the caller closes)
         file.read(1)
         file.seek(0)
     except (OSError, EOFError) as error:
         raise DataError(f"{path}: cannot be read ({error.strerror if isinstance(error, OSError) else error})") from None
-    return file
+    return cast(IO[bytes], file)
 
 
 def decoded_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:

@@ -1,56 +1,51 @@
-"""Which n-grams of token ids each text has, as a sparse matrix."""
+"""Which n-grams of token ids end at each token."""
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from .ids import RaggedIds
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: spreads ids over 64 bits
 
 
-def ngram_keys(texts: RaggedIds, longest: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """A 64-bit key and the row of every n-gram of 1 to `longest` tokens; none crosses from one text to the next.
+def ngram_keys(texts: RaggedIds, longest: int) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """A 64-bit key of every n-gram.
 
     Two different n-grams share a key with a chance of 2**-64 per pair, which is passed over.
+
+    Returns:
+        keys [N, longest], column n - 1 for the n-gram of n tokens that ends at the token; and whether there is one
+        [N, longest]: none reaches back into the text before.
     """
     rows = np.repeat(np.arange(len(texts)), texts.lengths)
     ids = texts.ids.astype(np.uint64)
+    keys = np.zeros((len(ids), longest), np.uint64)
+    inside = np.zeros((len(ids), longest), bool)
     key = np.zeros_like(ids)
-    keys, owners = [], []
-    for n in range(1, longest + 1):
-        if n > len(ids):
-            break
+    for n in range(1, min(longest, len(ids)) + 1):
         key = (key[: len(ids) - n + 1] ^ ids[n - 1 :]) + np.uint64(1)
         key = key * _MIX
         key ^= key >> np.uint64(32)
-        inside = rows[: len(key)] == rows[n - 1 :]
-        keys.append(key[inside])
-        owners.append(rows[: len(key)][inside])
-    if not keys:
-        return np.empty(0, np.uint64), np.empty(0, np.int64)
-    return np.concatenate(keys), np.concatenate(owners)
+        keys[n - 1 :, n - 1] = key
+        inside[n - 1 :, n - 1] = rows[: len(key)] == rows[n - 1 :]
+    return keys, inside
 
 
-def fit_ngrams(texts: RaggedIds, longest: int, min_texts: int) -> tuple[NDArray[np.uint64], sparse.csr_matrix]:
-    """Sorted keys [F] of the n-grams that at least `min_texts` texts have, and their `ngram_matrix` [B, F]."""
-    keys, rows = ngram_keys(texts, longest)
-    found, which = np.unique(keys, return_inverse=True)
-    matrix = _presence(rows, which, (len(texts), len(found)))
-    frequent = np.bincount(matrix.indices, minlength=len(found)) >= min_texts
-    return found[frequent], matrix[:, np.flatnonzero(frequent)]
+def frequent_ngrams(texts: RaggedIds, longest: int, most: int) -> NDArray[np.uint64]:
+    """Sorted keys [F] of the n-grams that occur at least twice; of more than `most`, the more frequent ones."""
+    keys, inside = ngram_keys(texts, longest)
+    found, counts = np.unique(keys[inside], return_counts=True)
+    least = 2
+    while (counts >= least).sum() > most:
+        least += 1
+    return np.asarray(found[counts >= least])
 
 
-def ngram_matrix(texts: RaggedIds, longest: int, known: NDArray[np.uint64]) -> sparse.csr_matrix:
-    """[B, F] with 1 where the text has the n-gram; those not among `known` are left out."""
-    keys, rows = ngram_keys(texts, longest)
+def ngram_places(texts: RaggedIds, longest: int, known: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """[N, longest] index into `known` of the n-grams that end at each token; -1 for none or an unknown one."""
+    keys, inside = ngram_keys(texts, longest)
     place = np.searchsorted(known, keys)
-    hit = place < len(known)
+    place[place == len(known)] = -1
+    hit = inside & (place >= 0)
     hit[hit] = known[place[hit]] == keys[hit]
-    return _presence(rows[hit], place[hit], (len(texts), len(known)))
-
-
-def _presence(rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int]) -> sparse.csr_matrix:
-    matrix = sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
-    matrix.data[:] = 1  # the constructor has added repeats up
-    return matrix
+    return np.where(hit, place, -1).astype(np.int32)

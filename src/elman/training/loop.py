@@ -68,7 +68,7 @@ class _Sums:
     seconds: float = 0.0
 
 
-class Interrupted(Exception):  # noqa: N818 (not an error: the run can go on)
+class Interrupted(Exception):
     """A stop was asked for; the checkpoint is written."""
 
     def __init__(self, signal: int) -> None:
@@ -149,7 +149,7 @@ class Trainer:
             group["lr"] = rate
         loss, correct, count = self.task.loss(self.model, batch)
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = clip(self._parameters, self.settings)
         value = loss.item()
         if not (math.isfinite(value) and math.isfinite(norm)):

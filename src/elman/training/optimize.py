@@ -1,7 +1,7 @@
 """The optimizer, the learning rate of each step, and clipping."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -47,7 +47,7 @@ def learning_rate(
     return rate
 
 
-def clip(parameters: list[Tensor], settings: TrainingSettings) -> float:
+def clip(parameters: Sequence[Tensor], settings: TrainingSettings) -> float:
     """Clip the gradients in place, by value and then by global norm; returns the norm before clipping by norm."""
     if settings.clip_value:
         torch.nn.utils.clip_grad_value_(parameters, settings.clip_value)

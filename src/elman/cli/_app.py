@@ -1,0 +1,82 @@
+"""The commands together, and how their errors end."""
+
+import signal
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from .. import __version__
+from ..errors import ElmanError
+from ..training import Interrupted
+from ._show import err
+from .compare import compare
+from .evaluate import evaluate
+from .predict import predict
+from .report import report
+from .summary import summary
+from .train import train
+
+app = typer.Typer(
+    name="elman",
+    help="Recurrent networks on text: train, measure, use.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for command in (train, evaluate, predict, summary, report, compare):
+    app.command()(command)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"elman {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Recurrent networks on text: train, measure, use."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line; returns the exit code."""
+    debug = "--debug" in arguments
+    arguments = [a for a in arguments if a != "--debug"]
+    try:
+        return _code(get_command(app).main(arguments, prog_name="elman", standalone_mode=False))
+    except Interrupted as stop:
+        name = signal.Signals(stop.signal).name
+        _say(f"stopped by {name}; the checkpoint is written, go on with the same command and --resume")
+        return 128 + stop.signal
+    except (KeyboardInterrupt, typer.Abort):
+        _say("stopped")
+        return 130
+    except BrokenPipeError:
+        return 1
+    except Exception as error:
+        if debug:
+            raise
+        if isinstance(error, ElmanError):
+            _say(str(error))
+            return error.exit_code
+        if hasattr(error, "format_message"):  # click's usage errors, whichever click typer brings
+            if error.format_message():  # empty where the help was shown instead
+                _say(f"{error.format_message()} (see elman --help)")
+            return 2
+        _say(f"{type(error).__name__}: {error} (--debug shows where)")
+        return 1
+
+
+def _code(result: object) -> int:
+    return result if isinstance(result, int) else 0
+
+
+def _say(message: str) -> None:
+    err.print(f"elman: {' '.join(message.split())}", markup=False)

@@ -1,0 +1,88 @@
+"""What a person sees while a command works: progress on stderr, tables on stdout."""
+
+import time
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from ..classify import FitEvents
+from ..training import Epoch, Step
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.fields.get('rate', 0):,.0f} texts/s")
+
+
+class TrainingProgress(FitEvents):
+    """Stages, a live bar per epoch and a line when it is done; lines only where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._started = self._first = 0.0
+
+    def stage(self, name: str) -> None:
+        err.print(f"[dim]{name} …[/dim]")
+
+    def epoch_started(self, epoch: int, first_step: int, steps: int) -> None:
+        self._started, self._first = time.monotonic(), -1
+        columns = (
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%  loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.4f}"),
+            _Rate(),
+            TimeRemainingColumn(),
+        )
+        self._bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+        self._task = self._bar.add_task("", total=steps, completed=first_step, epoch=epoch, loss=0, accuracy=0, rate=0)
+        self._bar.start()
+
+    def step_done(self, step: Step, model: torch.nn.Module) -> None:
+        assert self._bar is not None
+        if self._first < 0:
+            self._first = step.examples
+        rate = (step.examples - self._first) / max(1e-9, time.monotonic() - self._started)
+        self._bar.update(self._task, completed=step.in_epoch, loss=step.loss, accuracy=step.accuracy, rate=rate)
+
+    def epoch_done(self, epoch: Epoch, is_best: bool) -> None:
+        self.close()
+        line = f"epoch {epoch.epoch:>2}  train loss {epoch.train_loss:.4f} accuracy {epoch.train_accuracy:.4f}"
+        if epoch.validation_loss is not None:
+            line += f"  validation loss {epoch.validation_loss:.4f} accuracy {epoch.validation_accuracy:.4f}"
+        err.print(f"{line}  {epoch.seconds:.1f} s{'  best so far' if is_best else ''}")
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def metrics_table(metrics: dict[str, dict[str, Any]]) -> Table:
+    """One row per split."""
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for name in ("split", "texts", "accuracy", "macro F1", "log-loss", "calibration error"):
+        table.add_column(name, justify="left" if name == "split" else "right")
+    for split, m in metrics.items():
+        figures = [f"{m[k]:.4f}" for k in ("accuracy", "macro_f1", "loss", "ece")]
+        table.add_row(split, f"{m['rows']:,}", *figures)
+    return table
+
+
+def class_table(metrics: dict[str, Any]) -> Table:
+    """One row per class."""
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for name in ("class", "precision", "recall", "F1", "texts"):
+        table.add_column(name, justify="left" if name == "class" else "right")
+    for row in metrics["per_class"]:
+        figures = [f"{row[k]:.3f}" for k in ("precision", "recall", "f1")]
+        table.add_row(Text(row["class"]), *figures, f"{row['rows']:,}")
+    return table

@@ -1,0 +1,79 @@
+"""elman compare: several presets on one data set."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from .. import classify
+from ..errors import UsageError
+from . import _options as options
+from ._settings import with_settings
+from ._show import TrainingProgress, err, out
+
+
+@with_settings
+def compare(
+    data: options.Data,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the runs; runs/<data>-compare if not given.")
+    ] = None,
+    presets: Annotated[str, typer.Option(help="Presets, separated by commas.")] = ",".join(classify.PRESETS),
+    config: options.ConfigFile = None,
+    validation: options.Validation = None,
+    test: options.Test = None,
+    text_column: options.TextColumn = None,
+    label_column: options.LabelColumn = None,
+    encoding: options.Encoding = "utf-8",
+    overwrite: options.Overwrite = False,
+    *,
+    settings: dict[str, Any],
+) -> None:
+    """Train several presets on one data set and show them side by side; settings apply to all of them."""
+    folder = out_folder or Path("runs") / f"{Path(data).name.split('.')[0]}-compare"
+    names = list(dict.fromkeys(name.strip() for name in presets.split(",") if name.strip()))
+    if not names:
+        raise UsageError("--presets names no preset")
+    progress = TrainingProgress()
+    try:
+        rows = classify.compare(
+            data,
+            folder,
+            names,
+            settings=settings,
+            config_file=config,
+            validation=validation,
+            test=test,
+            text_column=text_column,
+            label_column=label_column,
+            encoding=encoding,
+            overwrite=overwrite,
+            events=progress,
+            started=lambda preset: err.print(f"[bold]{preset}[/bold]"),
+        )
+    finally:
+        progress.close()
+    out.print(_table(rows))
+    out.print(f"plot: {folder / 'comparison.png'}")
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for name in ("preset", "validation", "test", "s/epoch", "epochs", "parameters", "train - validation"):
+        table.add_column(name, justify="left" if name == "preset" else "right")
+    for row in rows:
+        accuracies = [_figure(row[k]) for k in ("validation_accuracy", "test_accuracy")]
+        table.add_row(
+            row["preset"],
+            *accuracies,
+            f"{row['seconds_per_epoch']:.1f}",
+            str(row["epochs"]),
+            f"{row['parameters']:,}",
+            _figure(row["gap"]),
+        )
+    return table
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

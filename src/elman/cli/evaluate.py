@@ -1,0 +1,27 @@
+"""elman evaluate: a saved model measured on labelled data."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from .. import classify
+from . import _options as options
+from ._show import class_table, metrics_table, out
+
+
+def evaluate(
+    run: options.RunFolder,
+    data: options.Data,
+    text_column: options.TextColumn = None,
+    label_column: options.LabelColumn = None,
+    encoding: options.Encoding = "utf-8",
+    as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
+) -> None:
+    """Measure a trained model on labelled data."""
+    metrics = classify.evaluate(run, data, text_column=text_column, label_column=label_column, encoding=encoding)
+    if as_json:
+        typer.echo(json.dumps(metrics, ensure_ascii=False))
+        return
+    out.print(metrics_table({data: metrics}))
+    out.print(class_table(metrics))

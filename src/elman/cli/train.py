@@ -1,0 +1,59 @@
+"""elman train: labelled data in, a run folder out."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .. import classify
+from . import _options as options
+from ._settings import with_settings
+from ._show import TrainingProgress, err, metrics_table, out
+
+
+@with_settings
+def train(
+    data: options.Data,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Run folder; runs/<data>-<preset> if not given.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help=f"One of {', '.join(classify.PRESETS)}.")] = classify.DEFAULT_PRESET,
+    config: options.ConfigFile = None,
+    validation: options.Validation = None,
+    test: options.Test = None,
+    text_column: options.TextColumn = None,
+    label_column: options.LabelColumn = None,
+    encoding: options.Encoding = "utf-8",
+    overwrite: options.Overwrite = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the run folder.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write event files into the run folder.")] = False,
+    *,
+    settings: dict[str, Any],
+) -> None:
+    """Train a classifier on labelled text and write a run folder with model, figures and report."""
+    folder = out_folder or Path("runs") / f"{Path(data).name.split('.')[0]}-{preset}"
+    if resume and config is None:
+        config = folder / "config.toml"
+    resolved = classify.resolve(preset, config, **settings)
+    progress = TrainingProgress()
+    try:
+        run = classify.train(
+            data,
+            folder,
+            resolved,
+            validation=validation,
+            test=test,
+            text_column=text_column,
+            label_column=label_column,
+            encoding=encoding,
+            overwrite=overwrite,
+            resume=resume,
+            tensorboard=tensorboard,
+            events=progress,
+        )
+    finally:
+        progress.close()
+    err.print(f"text cut into {run.fitted.classifier.tokenizer.kind}")
+    out.print(metrics_table(run.metrics))
+    out.print(f"{run.seconds['training']:.0f} s of training, {run.seconds['total']:.0f} s in all")
+    out.print(f"report: {folder / 'report.html'}")

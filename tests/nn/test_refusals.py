@@ -1,0 +1,53 @@
+"""Sizes that do not fit raise errors with what was wanted and what was given."""
+
+import pytest
+import torch
+from torch.nn.utils.rnn import pack_sequence
+
+from elman import nn
+from elman.errors import ShapeError, UsageError
+
+X = torch.zeros(7, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m(torch.zeros(7, 4, 6)), "Expected 5, got 6"),
+        (lambda m: m(torch.zeros(5)), "2D .* or 3D .*, got 1D"),
+        (lambda m: m(X, torch.zeros(1, 3, 6)), r"Expected hidden\[0\] size \(1, 4, 6\).*got \[1, 3, 6\]"),
+        (lambda m: m(X[:, 0], torch.zeros(1, 4, 6)), r"Expected hidden\[0\] size \(1, 6\)"),
+        (lambda m: m(X, lengths=[1, 2, 3]), r"size \(4,\), one per row, got \(3,\)"),
+        (lambda m: m(X, lengths=[1, 2, 3, 8]), "between 0 and 7 .*got 1 to 8"),
+        (lambda m: m(X, lengths=[1, 2, 3, -1]), "between 0 and 7 .*got -1 to 3"),
+        (lambda m: m(X, lengths=[1.0, 2.0, 3.0, 4.0]), "must be integers, got torch.float32"),
+        (lambda m: m(X[:, 0], lengths=[7]), "unbatched"),
+        (lambda m: m(pack_sequence([torch.zeros(2, 5)]), lengths=[2]), "PackedSequence carries its own"),
+    ],
+)
+def test_recurrent_layers(call, message):
+    with pytest.raises(ShapeError, match=message):
+        call(nn.RNN(5, 6))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cell": "lst"}, "unknown cell 'lst': choose one of rnn, lstm, gru"),
+        ({"pooling": "sum"}, "unknown pooling 'sum': choose one of last, mean"),
+        ({"merge": "max"}, "unknown merge 'max': choose one of concat, sum, mean, product"),
+    ],
+)
+def test_text_rnn_options(options, message):
+    with pytest.raises(UsageError, match=message):
+        nn.TextRNN(10, 2, **options)
+
+
+def test_nonlinearity():
+    with pytest.raises(UsageError, match="Unknown nonlinearity 'sine'"):
+        nn.RNN(5, 6, nonlinearity="sine")
+
+
+def test_ids_outside_the_vocabulary():
+    with pytest.raises(ShapeError, match=r"token ids in 0 .. 9, got 1 .. 10"):
+        nn.TextRNN(10, 2)(torch.tensor([[1, 10]]))
