@@ -59,11 +59,14 @@ def _narrow_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
 
 def _wide_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
     number = 0
+    wrapper = io.TextIOWrapper(file, encoding, newline="")
     try:
-        for number, line in enumerate(io.TextIOWrapper(file, encoding, newline=""), 1):  # noqa: B007
+        for number, line in enumerate(wrapper, 1):  # noqa: B007 (the error below names it)
             yield line
     except UnicodeError:
         raise _not_text(name, number + 1, None, encoding) from None
+    finally:
+        wrapper.detach()  # the file is closed by who opened it
 
 
 def _not_text(name: str, number: int, byte: int | None, encoding: str) -> EncodingError:

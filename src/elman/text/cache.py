@@ -55,7 +55,7 @@ def encode(tokenizer: TextTokenizer, texts: list[str]) -> RaggedIds:
     """`tokenizer.encode(texts)`, remembered."""
     key = _key("ids", tokenizer.kind, tokenizer.to_json(), digest(texts))
     try:
-        with np.load(folder() / f"{key}.npz", allow_pickle=False) as stored:
+        with (folder() / f"{key}.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return RaggedIds(stored["ids"], stored["offsets"])
     except (OSError, ValueError, KeyError, BadZipFile):
         pass

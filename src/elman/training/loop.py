@@ -213,9 +213,9 @@ class Trainer:
             return
         # The first steps count less: (1 + n) / (10 + n) rises to the set decay, as in TensorFlow's moving averages.
         decay = min(self.settings.average, (1 + self._steps) / (10 + self._steps))
-        averages = list(self._average.values())
+        weights = self.model.state_dict()
         with torch.no_grad():
-            torch._foreach_lerp_(averages, [t.detach() for t in self.model.state_dict().values()], 1 - decay)
+            torch._foreach_lerp_(list(self._average.values()), [weights[name] for name in self._average], 1 - decay)
 
     def _with_average(self, function: Any) -> Any:
         """Run with the averaged weights in the model, then put the others back."""

@@ -1,0 +1,91 @@
+"""Selecting and cutting ragged ids, and finding n-grams, against plain lists."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elman.text import RaggedIds, TextTokenizer, cache, frequent_ngrams, ngram_places
+
+TEXTS = st.lists(st.lists(st.integers(0, 5), max_size=8), max_size=6)
+
+
+def lists(ragged):
+    return [ragged[row].tolist() for row in range(len(ragged))]
+
+
+@given(TEXTS, st.data())
+def test_select(texts, data):
+    ragged = RaggedIds.from_lists(texts)
+    assert lists(ragged) == texts
+    rows = data.draw(st.lists(st.integers(0, len(texts) - 1))) if texts else []
+    assert lists(ragged.select(np.array(rows, np.int64))) == [texts[row] for row in rows]
+
+
+@given(TEXTS, st.integers(1, 6))
+def test_cut(texts, most):
+    ragged = RaggedIds.from_lists(texts)
+    assert lists(ragged.cut(most, "start")) == [t[:most] for t in texts]
+    assert lists(ragged.cut(most, "end")) == [t[-most:] for t in texts]
+    head, tail = (most + 1) // 2, most // 2
+    both = [t if len(t) <= most else t[:head] + t[len(t) - tail :] for t in texts]
+    assert lists(ragged.cut(most, "both")) == both
+    assert lists(ragged.cut(0, "start")) == texts
+
+
+@given(TEXTS, TEXTS, st.integers(1, 4))
+def test_ngrams_are_found_where_they_end(texts, others, longest):
+    ragged = RaggedIds.from_lists(texts)
+    known = frequent_ngrams(ragged, longest, 1000)
+    count = {}
+    for text in texts:
+        for n in range(1, longest + 1):
+            for end in range(n, len(text) + 1):
+                gram = tuple(text[end - n : end])
+                count[gram] = count.get(gram, 0) + 1
+    assert len(known) == sum(c >= 2 for c in count.values())
+    places = ngram_places(RaggedIds.from_lists(others), longest, known)
+    where = {}
+    element = 0
+    for text in others:
+        for end in range(1, len(text) + 1):
+            for n in range(1, longest + 1):
+                gram = tuple(text[end - n : end]) if end >= n else None
+                place = places[element, n - 1]
+                assert (place >= 0) == (count.get(gram, 0) >= 2)
+                if place >= 0:
+                    assert where.setdefault(gram, place) == place
+            element += 1
+    assert len(set(where.values())) == len(where)
+
+
+def test_the_more_frequent_ngrams_are_kept():
+    ragged = RaggedIds.from_lists([[1, 2, 1, 2, 1, 3, 3]])
+    assert len(frequent_ngrams(ragged, 1, 10)) == 3
+    assert len(frequent_ngrams(ragged, 1, 2)) == 1
+
+
+def test_the_cache_remembers_and_survives_damage(tmp_path, monkeypatch):
+    monkeypatch.setenv("ELMAN_CACHE", str(tmp_path / "cache"))
+    texts = ["one two", "two three"]
+    settings = {"kind": "auto", "vocab_size": 10, "min_count": 1}
+    tokenizer = cache.fit(texts, **settings)
+    ids = cache.encode(tokenizer, texts)
+    monkeypatch.setattr(TextTokenizer, "fit", lambda *a, **k: pytest.fail("learned again"))
+    monkeypatch.setattr(TextTokenizer, "encode", lambda *a: pytest.fail("encoded again"))
+    again = cache.encode(cache.fit(texts, **settings), texts)
+    assert np.array_equal(again.ids, ids.ids) and np.array_equal(again.offsets, ids.offsets)
+    monkeypatch.undo()
+    monkeypatch.setenv("ELMAN_CACHE", str(tmp_path / "cache"))
+    for path in (tmp_path / "cache").iterdir():
+        path.write_bytes(path.read_bytes()[:10])
+    again = cache.encode(cache.fit(texts, **settings), texts)
+    assert np.array_equal(again.ids, ids.ids)
+    assert cache.encode(tokenizer, ["two one"]).ids.tolist() != ids.ids.tolist()
+
+
+def test_a_cache_that_cannot_be_written_is_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("ELMAN_CACHE", str(tmp_path / "file"))
+    tokenizer = cache.fit(["one two"], kind="words", vocab_size=10, min_count=1)
+    assert len(cache.encode(tokenizer, ["one two"]).ids) == 2

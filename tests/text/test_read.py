@@ -1,0 +1,135 @@
+"""Every format gives the same rows; every kind of bad file has an error that says where and what."""
+
+import gzip
+import json
+
+import pytest
+
+from elman.errors import ColumnError, DataError, EncodingError, LabelError
+from elman.text import read_labelled, read_texts
+
+ROWS = [("a good film", "pos"), ('said "no",\nthen left', "neg"), ("", "neg"), ("好看 é", "pos")]
+
+
+def write(path, rows=ROWS):
+    suffix = path.name.removesuffix(".gz").split(".")[-1]
+    if suffix in ("csv", "tsv"):
+        mark = "," if suffix == "csv" else "\t"
+        lines = ["id", "text", "label"], *((str(i), t, y) for i, (t, y) in enumerate(rows))
+        content = "".join(mark.join('"' + v.replace('"', '""') + '"' for v in line) + "\r\n" for line in lines)
+    else:
+        content = "".join(json.dumps({"text": t, "label": y}, ensure_ascii=False) + "\n" for t, y in rows)
+    data = content.encode()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.csv.gz", "a.jsonl.gz"])
+def test_formats_give_the_same_rows(tmp_path, name):
+    data = read_labelled(write(tmp_path / name))
+    assert list(zip(data.texts, data.labels, strict=True)) == ROWS
+    assert list(read_texts(tmp_path / name)) == [t for t, _ in ROWS]
+
+
+def test_parquet(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = pyarrow.table({"label": [y for _, y in ROWS], "review": [t or None for t, _ in ROWS]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    data = read_labelled(tmp_path / "a.parquet")
+    assert list(zip(data.texts, data.labels, strict=True)) == ROWS
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(DataError, match="not a readable Parquet file"):
+        read_labelled(tmp_path / "b.parquet")
+
+
+def test_class_folders(tmp_path):
+    for i, (text, label) in enumerate(ROWS):
+        (tmp_path / label).mkdir(exist_ok=True)
+        (tmp_path / label / f"{i}.txt").write_text(text, encoding="utf-8")
+    data = read_labelled(tmp_path)
+    assert sorted(zip(data.texts, data.labels, strict=True)) == sorted(ROWS)
+
+
+def test_text_lines_keep_empty_ones(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"one\r\n\ntwo")
+    assert list(read_texts(tmp_path / "a.txt")) == ["one", "", "two"]
+
+
+def test_the_built_in_data():
+    data = read_labelled("imdb")
+    assert len(data) == 25000 and sorted(set(data.labels)) == ["0", "1"]
+    assert data.labels.count("1") == 12500 and max(map(len, data.texts)) > 10000
+    assert len(read_labelled("rotten-tomatoes")) == 8530
+
+
+@pytest.mark.parametrize("label", [1, True, 1.0, "1"])
+def test_labels_are_strings(tmp_path, label):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "x", "label": label}))
+    assert read_labelled(tmp_path / "a.jsonl").labels == ["true" if label is True else "1"]
+
+
+def test_columns_are_guessed_or_given(tmp_path):
+    (tmp_path / "a.csv").write_text("Review;Sentiment;n\ngood;1;2\n")
+    assert read_labelled(tmp_path / "a.csv").texts == ["good"]
+    assert read_labelled(tmp_path / "a.csv", text_column="n", label_column="Review").labels == ["good"]
+    (tmp_path / "b.csv").write_text("what,label\ngood,1\n")
+    assert read_labelled(tmp_path / "b.csv").texts == ["good"]
+
+
+def test_another_encoding_and_a_byte_order_mark(tmp_path):
+    text = "text,label\n很好,是\n"
+    for encoding in ("gb18030", "utf-16", "utf-8-sig"):
+        (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+        given = "utf-8" if encoding == "utf-8-sig" else encoding
+        assert read_labelled(tmp_path / "a.csv", encoding=given).texts == ["很好"]
+
+
+def test_a_text_of_ten_megabytes(tmp_path):
+    long = "word " * 2_000_000
+    assert read_labelled(write(tmp_path / "a.csv", [(long, "x"), ("short", "y")])).texts[0] == long
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error", "message"),
+    [
+        ("a.csv", None, DataError, "no such file"),
+        ("a.csv", b"", DataError, "the file is empty"),
+        ("a.csv", b"text,label\n", DataError, "no rows"),
+        ("a.csv", b"text,label\nfine,1\n\xff\xfe,2\n", EncodingError, "line 3: byte 0xff .*--encoding"),
+        ("a.csv", b"\x89PNG\x00\x00,\n", DataError, "line 1: a zero byte.*binary"),
+        ("a.csv", b"text,label\nfine,1\nonly one\n", DataError, "line 3: expected 2 columns, got 1"),
+        ("a.csv", b"a,b,c\n1,2,3\n", ColumnError, "which column is the text.*found: a, b, c"),
+        ("a.csv", b"text,b,c\n1,2,3\n", ColumnError, "which column is the label.*found: text, b, c"),
+        ("a.csv", b"text,label\nfine,\n", LabelError, "line 2: the label is missing"),
+        ("a.csv", b"text,label\nfine,NaN\n", LabelError, "line 2: the label is missing"),
+        ("a.jsonl", b'{"text": "x", "label": null}', LabelError, "line 1: the label is missing"),
+        ("a.jsonl", b'{"text": "x", "label": NaN}', LabelError, "line 1: the label is missing"),
+        ("a.jsonl", b'{"text": "x"}\n', ColumnError, "which column is the label"),
+        ("a.jsonl", b'{"text": "x", "label": 1}\n{"text"', DataError, "line 2: not a JSON object"),
+        ("a.jsonl", b"[1]\n", DataError, "line 1: expected a JSON object, got list"),
+        ("a.jsonl", b'{"text": ["x"], "label": 1}', DataError, "line 1: the text must be a string, got list"),
+        ("a.jsonl", b'{"text": "x", "label": 1}\n{"label": 1}', ColumnError, "line 2: no column 'text'"),
+        ("a.csv.gz", b"not gzip at all", DataError, "cannot be read"),
+        ("a.csv.gz", gzip.compress(b"text,label\n" + b"x,1\n" * 9999)[:-20], DataError, "cannot be read to its end"),
+        ("a.docx", b"text", DataError, r"wanted one of .csv, .tsv, .jsonl, .ndjson, .parquet \("),
+        ("a.txt", b"text", DataError, "cannot read this kind of file"),
+    ],
+)
+def test_bad_files(tmp_path, name, content, error, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(error, match=message):
+        read_labelled(tmp_path / name)
+
+
+def test_bad_arguments(tmp_path):
+    path = write(tmp_path / "a.csv")
+    with pytest.raises(ColumnError, match="no column 'body'; the columns found are: id, text, label"):
+        read_labelled(path, text_column="body")
+    with pytest.raises(EncodingError, match="unknown encoding 'utf-9'"):
+        read_labelled(path, encoding="utf-9")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="one sub-folder per class, found none"):
+        read_labelled(tmp_path / "empty")

@@ -1,0 +1,83 @@
+"""Text to ids: what a token is, which are kept, and that a saved tokenizer is the same tokenizer."""
+
+import numpy as np
+import pytest
+
+from elman.errors import ModelFolderError, UsageError
+from elman.text import PAD_ID, UNKNOWN_ID, TextTokenizer
+
+ENGLISH = ["It's GOOD, isn't it?<br /><br />Très bon!", "good good film", "it was bad"]
+CHINESE = ["房间很干净，服务也很好。", "房间太小，价格太贵。"]
+
+
+def test_words():
+    tokenizer = TextTokenizer.fit(ENGLISH)
+    assert tokenizer.kind == "words"
+    tokens = ["it's", "good", ",", "isn't", "it", "?", "très", "bon", "!"]
+    assert tokenizer.tokens(ENGLISH[0]) == tokens
+    assert UNKNOWN_ID not in tokenizer.encode(ENGLISH).ids
+    assert tokenizer.tokens("an ODD word") == ["an", "ODD", "word"]
+    assert tokenizer.encode(["zzz"]).ids.tolist() == [UNKNOWN_ID]
+
+
+def test_normal_forms_are_one_token():
+    tokenizer = TextTokenizer.fit(["café ﬁlm"])
+    assert np.array_equal(tokenizer.encode(["cafe\u0301 film"]).ids, tokenizer.encode(["café ﬁlm"]).ids)
+
+
+def test_the_most_frequent_are_kept():
+    texts = ["a a a b b c", "a b d"]
+    assert TextTokenizer.fit(texts, vocab_size=4).encode(["a b c"]).ids.tolist() == [2, 3, UNKNOWN_ID]
+    assert TextTokenizer.fit(texts, min_count=2).vocab_size == 4
+    assert PAD_ID not in TextTokenizer.fit(texts).encode(texts).ids
+
+
+def test_the_vocabulary_does_not_depend_on_chance():
+    texts = [f"word{i} word{i % 7}" for i in range(500)]
+    assert TextTokenizer.fit(texts).to_json() == TextTokenizer.fit(texts).to_json()
+
+
+def test_chinese_is_seen_and_cut(monkeypatch):
+    pytest.importorskip("jieba")
+    tokenizer = TextTokenizer.fit(CHINESE)
+    assert tokenizer.kind == "jieba" and "房间" in tokenizer.tokens(CHINESE[0])
+    monkeypatch.setitem(__import__("sys").modules, "jieba", None)
+    assert TextTokenizer.fit(CHINESE).kind == "characters"
+
+
+@pytest.mark.parametrize(
+    "texts", [["สวัสดีครับ"], ["これはとても良い映画です"], CHINESE], ids=["thai", "japanese", "chinese"]
+)
+def test_characters_for_scripts_without_spaces(texts):
+    tokenizer = TextTokenizer.fit(texts, kind="characters")
+    assert "".join(tokenizer.tokens(texts[0])) == "".join(texts[0].replace("，", ",").split())
+    if texts is not CHINESE:
+        assert TextTokenizer.fit(texts).kind == "characters"
+
+
+def test_bpe_leaves_no_known_character_out():
+    tokenizer = TextTokenizer.fit(["low lower lowest newest widest"] * 5, kind="bpe", vocab_size=40)
+    assert UNKNOWN_ID not in tokenizer.encode(["slowest newts"]).ids
+
+
+@pytest.mark.parametrize("kind", ["words", "bpe", "characters"])
+def test_saved_and_loaded_is_the_same(kind):
+    tokenizer = TextTokenizer.fit(ENGLISH, kind=kind)
+    again = TextTokenizer.from_json(tokenizer.to_json(), kind)
+    texts = [*ENGLISH, "", "new words"]
+    assert np.array_equal(again.encode(texts).ids, tokenizer.encode(texts).ids)
+
+
+def test_odd_texts():
+    tokenizer = TextTokenizer.fit(ENGLISH)
+    ids = tokenizer.encode(["", "   ", "\ud800 good", "good\0bad", "good " * 100000])
+    assert ids.lengths.tolist()[:2] == [0, 0] and ids.lengths[4] == 100000
+
+
+def test_refusals():
+    with pytest.raises(UsageError, match="unknown tokenizer 'word'"):
+        TextTokenizer.fit(ENGLISH, kind="word")
+    with pytest.raises(UsageError, match="at least 3 entries, got 2"):
+        TextTokenizer.fit(ENGLISH, vocab_size=2)
+    with pytest.raises(ModelFolderError, match="cannot be read"):
+        TextTokenizer.from_json("{}", "words")

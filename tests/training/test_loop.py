@@ -1,0 +1,184 @@
+"""The loop on a small task: resuming, early stopping, averaging, divergence."""
+
+import math
+
+import pytest
+import torch
+
+from elman.errors import CheckpointError, DivergedError
+from elman.training import Interrupted, StopRequest, Trainer, TrainingSettings
+
+
+class Line:
+    """Logistic regression on points that a line separates, with noise on the labels and dropout's randomness."""
+
+    def __init__(self, poison_at=None, validated=True):
+        generator = torch.Generator().manual_seed(3)
+        self.x = torch.randn(120, 4, generator=generator)
+        self.y = (self.x[:, 0] + 0.5 * torch.randn(120, generator=generator) > 0).long()
+        self.poison_at, self.validated, self.seen = poison_at, validated, 0
+
+    def batches(self, epoch):
+        order = torch.randperm(100, generator=torch.Generator().manual_seed(epoch))
+        return list(order.split(16))
+
+    def loss(self, model, batch):
+        self.seen += 1
+        logits = model(torch.nn.functional.dropout(self.x[batch], 0.3))
+        if self.seen == self.poison_at:
+            logits = logits * float("nan")
+        loss = torch.nn.functional.cross_entropy(logits, self.y[batch])
+        return loss, int((logits.argmax(1) == self.y[batch]).sum()), len(batch)
+
+    def validate(self, model):
+        if not self.validated:
+            return None
+        with torch.no_grad():
+            logits = model(self.x[100:])
+        loss = torch.nn.functional.cross_entropy(logits, self.y[100:])
+        return {"loss": loss.item(), "accuracy": (logits.argmax(1) == self.y[100:]).float().mean().item()}
+
+
+class StopAfter:
+    """A listener that asks to stop after some steps, as Ctrl-C would."""
+
+    def __init__(self, steps, request):
+        self.steps, self.request = steps, request
+
+    def epoch_started(self, *args): ...
+
+    def step_done(self, step, model):
+        if step.number == self.steps:
+            self.request.signal = 2
+
+    def epoch_done(self, *args): ...
+
+
+def model():
+    torch.manual_seed(5)
+    return torch.nn.Linear(4, 2)
+
+
+def figures(history):
+    return [(e.train_loss, e.validation_loss, e.learning_rate, e.gradient_norm, e.clipped) for e in history]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam", "adamw"])
+@pytest.mark.parametrize("stop_at", [3, 7, 10])  # inside an epoch, at its end (7 steps each), in the second
+def test_resumed_equals_uninterrupted(tmp_path, optimizer, stop_at):
+    settings = TrainingSettings(
+        epochs=4, optimizer=optimizer, momentum=0.5, average=0.9, clip_norm=0.5, schedule="cosine", warmup=3
+    )
+    whole = model()
+    expected = Trainer(whole, Line(), settings).fit()
+    request = StopRequest()
+    path = tmp_path / "checkpoint"
+    first = Trainer(
+        model(), Line(), settings, checkpoint_path=path, listeners=[StopAfter(stop_at, request)], stop=request
+    )
+    with pytest.raises(Interrupted):
+        first.fit()
+    torch.manual_seed(99)
+    second = model()
+    trainer = Trainer(second, Line(), settings, checkpoint_path=path)
+    trainer.resume()
+    assert figures(trainer.fit()) == figures(expected)
+    assert torch.equal(second.weight, whole.weight)
+
+
+def test_the_same_seed_gives_the_same_run_and_learns():
+    runs = []
+    for _ in range(2):
+        network = model()
+        runs.append((Trainer(network, Line(), TrainingSettings(epochs=5, learning_rate=0.05)).fit(), network))
+    assert figures(runs[0][0]) == figures(runs[1][0])
+    assert runs[0][0][-1].train_accuracy > 0.7 > runs[0][0][0].train_accuracy
+
+
+def test_patience_stops_and_the_best_weights_stay():
+    network, task = model(), Line()
+    settings = TrainingSettings(epochs=50, learning_rate=0.3, patience=2)
+    history = Trainer(network, task, settings).fit()
+    best = max(range(len(history)), key=lambda i: (history[i].validation_accuracy, -history[i].validation_loss))
+    assert len(history) == best + 3 < 50
+    assert task.validate(network)["loss"] == pytest.approx(history[best].validation_loss)
+
+
+def test_without_validation_the_last_weights_stay():
+    network = model()
+    history = Trainer(network, Line(validated=False), TrainingSettings(epochs=3, patience=1)).fit()
+    assert len(history) == 3 and history[0].validation_loss is None
+
+
+def test_the_average_is_what_is_validated_and_kept():
+    weights = []
+
+    class Watch(StopAfter):
+        def step_done(self, step, network):
+            weights.append(network.weight.detach().clone())
+
+    network = model()
+    average = network.weight.detach().clone()
+    settings = TrainingSettings(epochs=1, average=0.9, learning_rate=0.1)
+    Trainer(network, Line(), settings, listeners=[Watch(0, None)]).fit()
+    for step, weight in enumerate(weights, 1):
+        decay = min(0.9, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * weight
+    torch.testing.assert_close(network.weight.detach(), average)
+
+
+def test_divergence_keeps_the_last_good_weights():
+    network = model()
+    with pytest.raises(DivergedError, match=r"loss became.*epoch 2, step 3.*those of epoch 1.*learning_rate"):
+        Trainer(network, Line(poison_at=10), TrainingSettings(epochs=4)).fit()
+    twin = model()
+    Trainer(twin, Line(), TrainingSettings(epochs=1)).fit()
+    assert torch.equal(network.weight, twin.weight)
+    with pytest.raises(DivergedError, match="those of the step before"):
+        Trainer(network, Line(poison_at=2), TrainingSettings()).fit()
+    assert torch.isfinite(network.weight).all()
+
+
+def test_divergence_of_the_gradient_is_seen_before_the_step():
+    class Steep(Line):
+        def loss(self, network, batch):
+            value, correct, count = super().loss(network, batch)
+            return value + 0 * torch.sqrt(network.weight.sum() * 0), correct, count  # finite loss, infinite slope
+
+    network = model()
+    with pytest.raises(DivergedError, match="gradient became"):
+        Trainer(network, Steep(), TrainingSettings()).fit()
+    assert torch.isfinite(network.weight).all()
+
+
+def test_bad_checkpoints_are_refused(tmp_path):
+    path = tmp_path / "checkpoint"
+    settings = TrainingSettings(epochs=1)
+
+    def resume(fingerprint):
+        Trainer(model(), Line(), settings, checkpoint_path=path, fingerprint=fingerprint).resume()
+
+    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+        resume("a")
+    Trainer(model(), Line(), settings, checkpoint_path=path, fingerprint="a").fit()
+    with pytest.raises(CheckpointError, match="other data or other settings"):
+        resume("b")
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(CheckpointError, match="damaged"):
+        resume("a")
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint"]
+
+
+def test_gradient_figures_are_those_of_the_gradients():
+    norms = []
+
+    class Watch(StopAfter):
+        def step_done(self, step, network):
+            norms.append(step.gradient_norm)
+            total = math.sqrt(sum(p.grad.square().sum().item() for p in network.parameters()))
+            assert total == pytest.approx(min(step.gradient_norm, 0.8), rel=1e-4)
+
+    settings = TrainingSettings(epochs=1, clip_norm=0.8)
+    (epoch,) = Trainer(model(), Line(), settings, listeners=[Watch(0, None)]).fit()
+    assert epoch.gradient_norm == pytest.approx(sum(norms) / len(norms))
+    assert epoch.clipped == pytest.approx(sum(n > 0.8 for n in norms) / len(norms)) and 0 < epoch.clipped < 1
