@@ -58,7 +58,7 @@ class Step:
 
 @dataclass
 class _Sums:
-    """Running sums of an epoch."""
+    """Running sums of an epoch, and the rate of its newest step."""
 
     loss: float = 0.0
     correct: int = 0
@@ -66,6 +66,7 @@ class _Sums:
     norm: float = 0.0
     clipped: int = 0
     seconds: float = 0.0
+    rate: float = 0.0
 
 
 class Interrupted(Exception):
@@ -136,12 +137,11 @@ class Trainer:
         for listener in self._listeners:
             listener.epoch_started(self._epoch + 1, self._in_epoch, len(batches))
         self.model.train()
-        rate = 0.0
         for batch in batches[self._in_epoch :]:
             rate = learning_rate(self.settings, self._steps, total_steps, self._epoch, losses)
             self._step(batch, rate)
             self._save_if_due()
-        self._finish_epoch(len(batches), rate)
+        self._finish_epoch(len(batches))
 
     def _step(self, batch: Any, rate: float) -> None:
         started = time.monotonic()
@@ -161,6 +161,7 @@ class Trainer:
         sums = self._sums
         sums.loss += value * count
         sums.correct += correct
+        sums.rate = rate
         sums.count += count
         sums.norm += norm
         sums.clipped += bool(self.settings.clip_norm) and norm > self.settings.clip_norm
@@ -171,7 +172,7 @@ class Trainer:
         for listener in self._listeners:
             listener.step_done(report, self.model)
 
-    def _finish_epoch(self, steps: int, rate: float) -> None:
+    def _finish_epoch(self, steps: int) -> None:
         validation = self._with_average(lambda: self.task.validate(self.model)) or {}
         sums = self._sums
         epoch = Epoch(
@@ -180,7 +181,7 @@ class Trainer:
             sums.correct / max(1, sums.count),
             validation.get("loss"),
             validation.get("accuracy"),
-            rate,
+            sums.rate,
             sums.norm / max(1, steps),
             sums.clipped / max(1, steps),
             sums.seconds,
