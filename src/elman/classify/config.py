@@ -33,7 +33,7 @@ class ClassifierConfig:
     tokenizer: str = _setting("auto", f"How text is cut: {', '.join(KINDS)}.")
     vocab_size: int = _setting(30000, "Most frequent tokens kept, padding and unknown included.")
     min_count: int = _setting(2, "Times a token must occur to be kept.")
-    max_length: int = _setting(800, "Tokens of a text that are read; 0 for all.")
+    max_length: int = _setting(400, "Tokens of a text that are read; 0 for all.")
     keep: str = _setting("both", f"Which part of a longer text is read: {', '.join(KEEP)}.")
     # network
     cell: str = _setting("lstm", f"Recurrent cell: {', '.join(CELLS)}.")

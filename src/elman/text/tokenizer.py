@@ -62,6 +62,8 @@ class TextTokenizer:
     """
 
     def __init__(self, tokenizer: Tokenizer, kind: str) -> None:
+        if kind not in KINDS[1:]:
+            raise UsageError(f"unknown kind of tokenizer {kind!r}: expected one of {', '.join(KINDS[1:])}")
         self.kind = kind
         self._tokenizer = tokenizer
         self._segment = _jieba() if kind == "jieba" else None

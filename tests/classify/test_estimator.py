@@ -1,0 +1,184 @@
+"""TextClassifier keeps scikit-learn's contracts on text, learns, and survives being saved."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import estimator_checks
+
+import elman
+from conftest import make_reviews
+from elman.classify import PRESETS, ClassifierConfig
+from elman.errors import DataError, LabelError, SplitError, UsageError
+
+SMALL = {"embedding_dim": 16, "hidden_size": 12, "epochs": 6, "batch_size": 16, "learning_rate": 0.02, "min_count": 1}
+
+
+@pytest.fixture(scope="module")
+def fitted(reviews):
+    return elman.TextClassifier(**SMALL).fit(*reviews)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_learns(preset):
+    texts, labels = make_reviews(360, ("bad", "good", "odd"))
+    held_out = make_reviews(90, ("bad", "good", "odd"), seed=1)
+    settings = {**SMALL, "epochs": 12, "bidirectional": None}
+    model = elman.TextClassifier(preset, **settings).fit(texts, labels)
+    assert model.score(*held_out) > 0.9
+    assert len(model.history_) <= 12 and model.history_[-1].train_loss < model.history_[0].train_loss
+
+
+def test_probabilities_and_labels_agree(fitted, reviews):
+    texts, labels = reviews
+    probabilities = fitted.predict_proba(texts)
+    assert probabilities.shape == (240, 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert list(fitted.classes_) == ["bad", "good"]
+    assert (fitted.predict(texts) == fitted.classes_[probabilities.argmax(axis=1)]).all()
+    assert fitted.score(texts, labels) == np.mean(fitted.predict(texts) == np.array(labels))
+
+
+def test_a_text_does_not_depend_on_its_batch(fitted, reviews):
+    texts = [*reviews[0][:30], "", "neverseen words only", "great " * 3000]
+    together = fitted.predict_proba(texts)
+    for row, text in enumerate(texts):
+        np.testing.assert_allclose(fitted.predict_proba([text])[0], together[row], atol=1e-5)
+    assert np.isfinite(together).all()
+    assert fitted.predict_proba([]).shape == (0, 2)
+
+
+def test_the_same_seed_gives_the_same_model(fitted, reviews):
+    again = elman.TextClassifier(**SMALL).fit(*reviews)
+    assert np.array_equal(again.predict_proba(reviews[0]), fitted.predict_proba(reviews[0]))
+    other = elman.TextClassifier(**SMALL, seed=1).fit(*reviews)
+    assert not np.array_equal(other.predict_proba(reviews[0]), fitted.predict_proba(reviews[0]))
+
+
+@pytest.mark.parametrize("kind", [int, str, bool, np.int64])
+def test_labels_come_back_as_they_were_given(reviews, kind, tmp_path):
+    numbers = [kind(label == "good") for label in reviews[1]]
+    model = elman.TextClassifier(**{**SMALL, "epochs": 1}).fit(reviews[0], numbers)
+    assert set(model.predict(reviews[0]).tolist()) <= {kind(False), kind(True)}
+    model.save(tmp_path / "model")
+    again = elman.TextClassifier.load(tmp_path / "model")
+    assert again.classes_.tolist() == model.classes_.tolist()
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"ngrams": 0}, {"num_layers": 2, "cell": "gru"}, {"tokenizer": "bpe"}], ids=str
+)
+def test_saved_and_loaded_gives_identical_predictions(reviews, settings, tmp_path):
+    model = elman.TextClassifier(**{**SMALL, "epochs": 1, **settings}).fit(*reviews)
+    model.save(tmp_path / "model")
+    again = elman.TextClassifier.load(tmp_path / "model")
+    assert np.array_equal(again.predict_proba(reviews[0]), model.predict_proba(reviews[0]))
+    assert again.config_ == model.config_
+    assert sorted(p.name for p in (tmp_path / "model").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    ]
+
+
+def test_scikit_learn_tools(reviews):
+    texts, labels = reviews
+    model = elman.TextClassifier(**{**SMALL, "epochs": 4})
+    assert cross_val_score(model, texts, labels, cv=2).mean() > 0.7
+    search = GridSearchCV(model, {"hidden_size": [4, 8], "cell": ["gru"]}, cv=2).fit(texts, labels)
+    assert search.best_estimator_.config_.cell == "gru"
+    pipeline = make_pipeline(FunctionTransformer(lambda x: [t.upper() for t in x]), clone(model))
+    assert pipeline.fit(texts, labels).score(texts, labels) > 0.7
+
+
+def test_parameters_are_the_settings():
+    model = elman.TextClassifier("gru", hidden_size=8)
+    assert model.get_params() == {
+        "preset": "gru",
+        **dict.fromkeys(ClassifierConfig.__dataclass_fields__),
+        "hidden_size": 8,
+    }
+    assert clone(model).get_params() == model.get_params()
+    assert model.set_params(epochs=2).epochs == 2
+    with pytest.raises(TypeError, match="no setting hidden; it has: preset, tokenizer"):
+        elman.TextClassifier(hidden=3)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "check_estimator_cloneable",
+        "check_estimator_repr",
+        "check_no_attributes_set_in_init",
+        "check_parameters_default_constructible",
+        "check_get_params_invariance",
+        "check_set_params",
+        "check_mixin_order",
+        "check_estimator_tags_renamed",
+        "check_valid_tag_types",
+    ],
+)
+def test_estimator_checks_that_need_no_numbers(check):
+    getattr(estimator_checks, check)("TextClassifier", elman.TextClassifier(**SMALL))
+
+
+def test_fit_leaves_the_parameters_and_the_random_state_alone(reviews):
+    import torch
+
+    model = elman.TextClassifier(**{**SMALL, "epochs": 1})
+    before, state = model.get_params(), torch.get_rng_state()
+    model.fit(*reviews)
+    assert model.get_params() == before and torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_given_validation_set_is_watched(reviews):
+    texts, labels = reviews
+    wrong = ["good" if label == "bad" else "bad" for label in labels[:40]]
+    model = elman.TextClassifier(**SMALL).fit(texts, labels, validation=(texts[:40], wrong))
+    assert model.history_[-1].validation_accuracy < 0.2 < 0.8 < model.history_[-1].train_accuracy
+
+
+def test_balanced_classes_raise_the_rare_ones_recall():
+    texts, labels = make_reviews(400)
+    keep = [i for i, label in enumerate(labels) if label == "bad" or i % 20 == 1]
+    texts, labels = [texts[i] for i in keep], [labels[i] for i in keep]
+    settings = {**SMALL, "epochs": 2, "ngrams": 0, "validation_split": 0.0}
+    shares = [
+        np.mean(elman.TextClassifier(**settings, class_weight=w).fit(texts, labels).predict(texts) == "good")
+        for w in ("none", "balanced")
+    ]
+    assert shares[0] < 0.05 < shares[1]
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "error", "message"),
+    [
+        ("one text", ["a"], DataError, "expected a list of texts, got a single string"),
+        (["a", "b"], ["x"], DataError, "one label per text, got 2 texts and 1 labels"),
+        (["a", 3], ["x", "y"], DataError, "row 2: expected a string, got int"),
+        (["a", "b"], ["x", "x"], LabelError, r"two classes are needed, got only \['x'\]"),
+        (["a", "b"], [1.0, float("nan")], LabelError, "row 2: the label is missing"),
+        (["a", "b"], ["x", None], LabelError, "row 2: the label is missing"),
+        (["a", "b"], ["x", "y"], SplitError, "takes no row out of 2"),
+    ],
+)
+def test_bad_input(texts, labels, error, message):
+    with pytest.raises(error, match=message):
+        elman.TextClassifier().fit(texts, labels)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"preset": "lstmm"}, "unknown preset 'lstmm': choose one of text-rnn, simple-rnn, lstm, gru"),
+        ({"hidden_size": 0}, "hidden_size must be at least 1, got 0"),
+        ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1"),
+        ({"epochs": "3"}, "epochs must be of type int, got '3'"),
+        ({"cell": "lstn"}, "cell must be one of rnn, lstm, gru, got 'lstn'"),
+    ],
+)
+def test_bad_settings_are_found_at_fit(reviews, settings, message):
+    with pytest.raises(UsageError, match=message):
+        elman.TextClassifier(**settings).fit(*reviews)

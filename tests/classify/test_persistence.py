@@ -1,0 +1,72 @@
+"""A model folder that is damaged, incomplete or newer is refused with its reason; nothing in it runs."""
+
+import json
+
+import pytest
+
+import elman
+from elman.classify import load
+from elman.errors import ModelFolderError
+
+
+@pytest.fixture
+def folder(tmp_path, saved):
+    target = tmp_path / "model"
+    target.mkdir()
+    for path in saved.iterdir():
+        (target / path.name).write_bytes(path.read_bytes())
+    return target
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory, reviews):
+    path = tmp_path_factory.mktemp("saved") / "model"
+    elman.TextClassifier(embedding_dim=4, hidden_size=3, epochs=1, min_count=1).fit(*reviews).save(path)
+    return path
+
+
+def change(folder, **values):
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_every_file_is_needed_whole(folder, name):
+    content = (folder / name).read_bytes()
+    for damaged in (content[: len(content) // 2], b"", b"\x80\x04 not what it was"):
+        (folder / name).write_bytes(damaged)
+        with pytest.raises(ModelFolderError, match="damaged"):
+            load(folder)
+    (folder / name).unlink()
+    with pytest.raises(ModelFolderError, match=f"missing {name}"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"format": 99, "elman": "7.0"}, "format 99, written by Elman 7.0; .*upgrade"),
+        ({"kind": "image-classifier"}, "expected a text-classifier, got a image-classifier"),
+        ({"classes": ["a", "b", "c"]}, "damaged"),
+        ({"config": {"hidden_size": 5}}, "damaged"),
+        ({"config": {"hidden_sise": 5}}, "damaged .*did you mean 'hidden_size'"),
+        ({"scales": ["x", 1]}, "damaged"),
+        ({"tokenizer": None}, "damaged|tokenizer"),
+    ],
+    ids=str,
+)
+def test_a_config_that_does_not_fit(folder, values, message):
+    change(folder, **values)
+    with pytest.raises(ModelFolderError, match=message):
+        load(folder)
+
+
+def test_there_is_no_folder(tmp_path):
+    with pytest.raises(ModelFolderError, match="no such model folder"):
+        load(tmp_path / "none")
+
+
+def test_saving_again_replaces_the_model(folder, reviews):
+    model = elman.TextClassifier(embedding_dim=4, hidden_size=3, epochs=1, min_count=1, seed=4).fit(*reviews)
+    model.save(folder)
+    assert (elman.TextClassifier.load(folder).predict_proba(["great"]) == model.predict_proba(["great"])).all()

@@ -1,0 +1,51 @@
+"""The validation split is stratified, seeded, and no duplicate crosses it."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from conftest import make_reviews
+from elman.classify.split import Split, class_numbers, find_classes, hold_out
+from elman.errors import LabelError, SplitError
+
+
+def data(rows=300, repeats=40):
+    texts, labels = make_reviews(rows, ("bad", "good", "odd"))
+    texts, labels = texts + [f" {t}  " for t in texts[:repeats]], labels + labels[:repeats]
+    return Split(texts, find_classes(labels)[1])
+
+
+def test_every_row_once_in_the_right_shares():
+    whole = data()
+    train, validation = hold_out(whole, 0.2, seed=1)
+    rows = Counter(zip(train.texts + validation.texts, [*train.numbers, *validation.numbers], strict=True))
+    assert rows == Counter(zip(whole.texts, whole.numbers, strict=True))
+    share = np.bincount(validation.numbers) / np.bincount(whole.numbers)
+    assert (abs(share - 0.2) < 0.02).all()
+
+
+def test_no_duplicate_crosses():
+    train, validation = hold_out(data(), 0.3, seed=2)
+    assert not {t.strip() for t in train.texts} & {t.strip() for t in validation.texts}
+
+
+def test_the_seed_decides():
+    first, again, other = (hold_out(data(), 0.2, seed=s)[1].texts for s in (1, 1, 2))
+    assert first == again != other
+
+
+def test_sorted_input_is_shuffled():
+    order = np.argsort(data().numbers, kind="stable")
+    train, _ = hold_out(data().select(order), 0.2, seed=1)
+    assert len(set(train.numbers[:20])) > 1
+
+
+def test_refusals():
+    tiny = Split(["a", "b", "c"], np.array([0, 1, 1]))
+    with pytest.raises(SplitError, match=r"0.1 takes no row out of 3.*validation_split 0"):
+        hold_out(tiny, 0.1, 0)
+    with pytest.raises(SplitError, match="leaves 2 classes without a training row"):
+        hold_out(tiny, 0.9, 0)
+    with pytest.raises(LabelError, match=r"test.csv, row 2: the label 'z' was not in the training data \(x, y\)"):
+        class_numbers(["x", "z"], np.array(["x", "y"]), "test.csv")
