@@ -33,6 +33,12 @@ def test_cut(texts, most):
     assert lists(ragged.cut(0, "start")) == texts
 
 
+def ngram(text, end, n):
+    """The n tokens up to `end`, the text's start among them; None if they reach back further."""
+    started = ["start", *text]
+    return tuple(started[end + 1 - n : end + 1]) if end + 1 >= n else None
+
+
 @given(TEXTS, TEXTS, st.integers(1, 4))
 def test_ngrams_are_found_where_they_end(texts, others, longest):
     ragged = RaggedIds.from_lists(texts)
@@ -40,9 +46,9 @@ def test_ngrams_are_found_where_they_end(texts, others, longest):
     count = {}
     for text in texts:
         for n in range(1, longest + 1):
-            for end in range(n, len(text) + 1):
-                gram = tuple(text[end - n : end])
-                count[gram] = count.get(gram, 0) + 1
+            for end in range(1, len(text) + 1):
+                if gram := ngram(text, end, n):
+                    count[gram] = count.get(gram, 0) + 1
     assert len(known) == sum(c >= 2 for c in count.values())
     places = ngram_places(RaggedIds.from_lists(others), longest, known)
     where = {}
@@ -50,7 +56,7 @@ def test_ngrams_are_found_where_they_end(texts, others, longest):
     for text in others:
         for end in range(1, len(text) + 1):
             for n in range(1, longest + 1):
-                gram = tuple(text[end - n : end]) if end >= n else None
+                gram = ngram(text, end, n)
                 place = places[element, n - 1]
                 assert (place >= 0) == (count.get(gram, 0) >= 2)
                 if place >= 0:

@@ -6,19 +6,23 @@ from numpy.typing import NDArray
 from .ids import RaggedIds
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: spreads ids over 64 bits
+_START = np.int32(2**31 - 1)  # no vocabulary has this id
 
 
 def ngram_keys(texts: RaggedIds, longest: int) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     """A 64-bit key of every n-gram.
 
-    Two different n-grams share a key with a chance of 2**-64 per pair, which is passed over.
+    The start of a text counts as a token before its first one: how a text begins is an n-gram of its own. Two
+    different n-grams share a key with a chance of 2**-64 per pair, which is passed over.
 
     Returns:
         keys [N, longest], column n - 1 for the n-gram of n tokens that ends at the token; and whether there is one
         [N, longest]: none reaches back into the text before.
     """
-    rows = np.repeat(np.arange(len(texts)), texts.lengths)
-    ids = texts.ids.astype(np.uint64)
+    rows = np.repeat(np.arange(len(texts)), texts.lengths + 1)
+    ids = np.insert(texts.ids, texts.offsets[:-1], _START).astype(np.uint64)
+    is_token = np.ones(len(ids), bool)
+    is_token[texts.offsets[:-1] + np.arange(len(texts))] = False
     keys = np.zeros((len(ids), longest), np.uint64)
     inside = np.zeros((len(ids), longest), bool)
     key = np.zeros_like(ids)
@@ -28,7 +32,7 @@ def ngram_keys(texts: RaggedIds, longest: int) -> tuple[NDArray[np.uint64], NDAr
         key ^= key >> np.uint64(32)
         keys[n - 1 :, n - 1] = key
         inside[n - 1 :, n - 1] = rows[: len(key)] == rows[n - 1 :]
-    return keys, inside
+    return keys[is_token], inside[is_token]
 
 
 def frequent_ngrams(texts: RaggedIds, longest: int, most: int) -> NDArray[np.uint64]:
