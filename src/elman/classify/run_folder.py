@@ -39,10 +39,10 @@ def check(folder: Path, *, overwrite: bool, resume: bool) -> None:
         raise RunFolderError(f"{folder}: the folder exists and is not a run of Elman; it is not overwritten")
 
 
-def prepare(folder: Path, config_toml: str, *, resume: bool) -> None:
+def prepare(folder: Path, config_toml: str) -> None:
     """Make the folder, empty but for the settings. Raises RunFolderError if it cannot be written."""
     try:
-        if not resume and folder.exists():
+        if folder.exists():
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -81,7 +81,8 @@ def train(
             splits[name] = Split(held.texts, class_numbers(held.labels, classes, str(source)))
     if validation is None and config.validation_split:
         train_split, splits["validation"] = hold_out(train_split, config.validation_split, config.seed)
-    run_folder.prepare(out, to_toml(config), resume=resume)
+    if not resume:
+        run_folder.prepare(out, to_toml(config))
     read_seconds = time.monotonic() - started
     listeners: Sequence[Listener] = [TensorBoard(out / "tensorboard")] if tensorboard else []
     with stop_requests() as stop:

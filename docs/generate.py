@@ -1,0 +1,54 @@
+"""Writes docs/settings.md and docs/cli.md from the code; a test compares them. `make docs` runs it."""
+
+import contextlib
+import io
+import os
+import re
+from dataclasses import fields
+from pathlib import Path
+
+os.environ.update(COLUMNS="110", TERM="dumb", NO_COLOR="1")
+
+from elman.classify import PRESETS, ClassifierConfig, resolve
+from elman.cli._app import run
+
+HERE = Path(__file__).parent
+COMMANDS = ("train", "evaluate", "predict", "summary", "report", "compare")
+
+
+def settings() -> str:
+    """A table of every setting with its value in each preset."""
+    configs = {preset: resolve(preset) for preset in PRESETS}
+    lines = [
+        "# Settings",
+        "",
+        "Every setting is a flag of `elman train` (`--hidden-size 128`), a key of a TOML file given by `--config`",
+        "(`hidden_size = 128`) and a parameter of `elman.TextClassifier` (`hidden_size=128`). Written by",
+        "`docs/generate.py` from `src/elman/classify/config.py`.",
+        "",
+        f"| setting | meaning | {' | '.join(configs)} |",
+        f"| --- | --- |{' --- |' * len(configs)}",
+    ]
+    for field in fields(ClassifierConfig):
+        values = " | ".join(str(getattr(config, field.name)) for config in configs.values())
+        lines.append(f"| `{field.name}` | {field.metadata['help']} | {values} |")
+    return "\n".join(lines) + "\n"
+
+
+def command_line() -> str:
+    """The help of every command."""
+    parts = ["# The command line\n\nWritten by `docs/generate.py` from the commands' own help.\n"]
+    for command in ("", *COMMANDS):
+        text = io.StringIO()
+        with contextlib.redirect_stdout(text):
+            run([*command.split(), "--help"])
+        lines = (line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", text.getvalue()).strip("\n").splitlines())
+        parts.append(f"## elman {command}".rstrip() + "\n\n```text\n" + "\n".join(lines).strip() + "\n```\n")
+    return "\n".join(parts)
+
+
+PAGES = {"settings.md": settings, "cli.md": command_line}
+
+if __name__ == "__main__":
+    for name, write in PAGES.items():
+        (HERE / name).write_text(write(), encoding="utf-8")

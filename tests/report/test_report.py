@@ -1,0 +1,44 @@
+"""The verdict in words, and plots of any shape."""
+
+import pytest
+
+from elman.report import overfitting_verdict, plots
+
+
+def history(*rows):
+    names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+    return [{"epoch": i, **dict(zip(names, row, strict=True))} for i, row in enumerate(rows, 1)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "parts"),
+    [
+        (
+            [(0.6, 0.7, 0.5, 0.80), (0.3, 0.9, 0.4, 0.85), (0.1, 0.99, 0.7, 0.84)],
+            ["Overfitting from epoch 2", "0.400 to 0.700"],
+        ),
+        ([(0.6, 0.7, 0.5, 0.80), (0.2, 0.95, 0.49, 0.82)], ["Some overfitting", "0.130 above"]),
+        ([(0.6, 0.7, 0.6, 0.70), (0.5, 0.8, 0.5, 0.80)], ["still falling: more epochs"]),
+        ([(0.6, 0.7, 0.6, 0.70), (0.5, 0.8, 0.5, 0.80), (0.5, 0.8, 0.5, 0.80)], ["No overfitting to speak of"]),
+        ([(0.6, 0.7, None, None)], ["no validation data"]),
+        ([], ["no validation data"]),
+    ],
+)
+def test_verdict(rows, parts):
+    words = overfitting_verdict(history(*rows))
+    for part in parts:
+        assert part in words
+
+
+@pytest.mark.parametrize("classes", [2, 6, 40])
+def test_confusion_of_any_size(classes, tmp_path):
+    matrix = [[i * j for i in range(classes)] for j in range(classes)]
+    plots.confusion(matrix, [f"a rather long class name {i}" for i in range(classes)]).savefig(tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+def test_curves_without_validation_or_with_one_epoch(tmp_path):
+    for rows in ([(0.6, 0.7, None, None)], [(0.6, 0.7, 0.5, 0.8)]):
+        plots.curve(history(*rows), "loss").savefig(tmp_path / "a.png")
+        axes = plots.curve(history(*rows), "accuracy").axes[0]
+        assert len(axes.get_lines()) == 1 + (rows[0][2] is not None)
