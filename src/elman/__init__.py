@@ -6,13 +6,13 @@ __version__ = "0.1.0"
 __all__ = ["TextClassifier", "__version__"]
 
 if TYPE_CHECKING:
-    from .classify import TextClassifier
+    from .classify.estimator import TextClassifier
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded on first use: `import elman.nn` need not pay for scikit-learn and the plots.
+    # Loaded on first use: neither `import elman.nn` nor `elman predict` need wait for scikit-learn.
     if name == "TextClassifier":
-        from .classify import TextClassifier
+        from .classify.estimator import TextClassifier
 
         return TextClassifier
     raise AttributeError(f"module 'elman' has no attribute {name!r}")

@@ -88,7 +88,7 @@ def test_train_writes_the_run(trained):
 
 def test_the_report_needs_nothing_else(trained):
     page = (trained[0] / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 7
+    assert page.count("data:image/png;base64,") == 5
     assert "http://" not in page and "https://" not in page and "<script" not in page
     for part in ("Most confident mistakes", "precision", "overfitting", "known tokens", "Settings"):
         assert part in page or part.capitalize() in page

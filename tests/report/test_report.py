@@ -1,5 +1,7 @@
 """The verdict in words, and plots of any shape."""
 
+import warnings
+
 import pytest
 
 from elman.report import overfitting_verdict, plots
@@ -28,6 +30,15 @@ def test_verdict(rows, parts):
     words = overfitting_verdict(history(*rows))
     for part in parts:
         assert part in words
+
+
+def test_class_names_are_not_formulas(tmp_path):
+    names = ["$a_b$", "{$", "差评", "\\frac"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # glyphs that no font here has
+        figure = plots.confusion([[1] * 4] * 4, names)
+        figure.savefig(tmp_path / "a.png")
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == names
 
 
 @pytest.mark.parametrize("classes", [2, 6, 40])

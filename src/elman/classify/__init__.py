@@ -1,11 +1,11 @@
 """The text classifier: settings, training, evaluation, prediction, and the saved model.
 
-Puts the rooms `text`, `nn` and `training` together; hands plain data to `report`. One module per command.
+Puts the rooms `text`, `nn` and `training` together; hands plain data to `report`. One module per command;
+`estimator` holds `elman.TextClassifier`, which is loaded on first use because scikit-learn is slow to import.
 """
 
 from .compare import compare
 from .config import DEFAULT_PRESET, PRESETS, ClassifierConfig, resolve
-from .estimator import TextClassifier
 from .evaluate import evaluate
 from .fit import FitEvents
 from .persistence import load, save
@@ -21,7 +21,6 @@ __all__ = [
     "FitEvents",
     "Layer",
     "Run",
-    "TextClassifier",
     "compare",
     "evaluate",
     "load",

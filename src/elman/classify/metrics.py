@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 _BINS = 15
 
@@ -19,6 +18,8 @@ def measure(probabilities: NDArray[np.float32], numbers: NDArray[np.int64], clas
         (expected calibration error, 15 equal bins of the top probability, Guo et al. 2017), per_class, confusion
         (rows: right, columns: predicted) and the calibration bins.
     """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support  # a second to import
+
     predicted = probabilities.argmax(axis=1)
     labels = np.arange(len(classes))
     precision, recall, f1, support = precision_recall_fscore_support(

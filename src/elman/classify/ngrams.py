@@ -14,7 +14,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.linear_model import LogisticRegression
 
 from ..text import RaggedIds, frequent_ngrams, ngram_places
 
@@ -22,7 +21,7 @@ _SMOOTHING = 1.0
 _INVERSE_PENALTY = 10.0
 _MOST_RATIOS = 2**24
 _FOLDS = 10
-_MOST_FEATURE_CLASSES = 32  # beyond, features of every class would be wider than the word vectors
+_MOST_FEATURE_CLASSES = 64  # beyond, features of every class would be wider than the word vectors
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,8 @@ class NGrams:
         cls, texts: RaggedIds, numbers: NDArray[np.int64], num_classes: int, longest: int, *, balanced: bool, seed: int
     ) -> tuple[Self, "Evidence"]:
         """Learn from texts and their class numbers [B]; also the evidence that the training texts see."""
+        from sklearn.linear_model import LogisticRegression  # a second to import, which prediction need not wait for
+
         columns = [1] if num_classes == 2 else list(range(num_classes))
         keys = frequent_ngrams(texts, longest, _MOST_RATIOS // len(columns))
         places = ngram_places(texts, longest, keys)

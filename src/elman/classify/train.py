@@ -140,7 +140,7 @@ def report_data(
         "source": source,
         "classes": [str(c) for c in classifier.classes.tolist()],
         "config": asdict(classifier.config),
-        "tokenizer": classifier.tokenizer.kind,
+        "tokenizer": classifier.tokenizer.unit,
         "scales": list(classifier.scales),
         "seconds": run.seconds,
         "layers": [layer._asdict() for layer in layers(classifier)],

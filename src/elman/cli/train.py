@@ -53,7 +53,7 @@ def train(
         )
     finally:
         progress.close()
-    err.print(f"text cut into {run.fitted.classifier.tokenizer.kind}")
+    err.print(f"text cut into {run.fitted.classifier.tokenizer.unit}")
     out.print(metrics_table(run.metrics))
     out.print(f"{run.seconds['training']:.0f} s of training, {run.seconds['total']:.0f} s in all")
     out.print(f"report: {folder / 'report.html'}")

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ def write_report(data: dict[str, Any], folder: Path) -> Path:
     def draw(name: str, figure: Figure | None) -> None:
         if figure is not None:
             content = io.BytesIO()
-            figure.savefig(content, format="png", dpi=130)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Glyph")  # a class name no installed font can show
+                figure.savefig(content, format="png", dpi=130)
             _write(folder / f"{name}.png", content.getvalue())
             pictures[name] = base64.b64encode(content.getvalue()).decode()
 
@@ -44,5 +47,8 @@ def write_report(data: dict[str, Any], folder: Path) -> Path:
 
 def _write(path: Path, content: bytes) -> None:
     new = path.with_name(path.name + ".new")
-    new.write_bytes(content)
-    new.replace(path)
+    try:
+        new.write_bytes(content)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)  # half written, if it is still there

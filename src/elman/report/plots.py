@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from matplotlib.ticker import MaxNLocator
 
 TRAIN, VALIDATION, TEST = "#7a8793", "#c8442b", "#2b6cb0"
 _INK = "#26292c"
+# Class names may be in any script: of these fonts those installed are tried in turn.
+_FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC")
 
 
 def _figure(width: float = 5.2, height: float = 3.4) -> tuple[Figure, Axes]:
@@ -38,6 +41,7 @@ def curve(history: list[dict[str, Any]], quantity: str) -> Figure:
             ha="center",
             color=VALIDATION,
             fontsize=9,
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
         )
     axes.set_xlabel("epoch")
     axes.set_ylabel(quantity if quantity == "accuracy" else "loss (nats)")
@@ -55,8 +59,11 @@ def confusion(matrix: list[list[int]], classes: list[str]) -> Figure:
     figure, axes = _figure(size + 0.6, size)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     names = [c if len(c) <= 14 else c[:13] + "…" for c in classes]
-    axes.set_xticks(range(len(names)), names, rotation=45 if max(map(len, names)) > 4 else 0, ha="right")
-    axes.set_yticks(range(len(names)), names)
+    installed = {font.name for font in fontManager.ttflist}
+    style: dict[str, Any] = {"parse_math": False, "fontfamily": [font for font in _FONTS if font in installed]}
+    slanted = max(map(len, names)) > 4
+    axes.set_xticks(range(len(names)), names, rotation=45 * slanted, ha="right" if slanted else "center", **style)
+    axes.set_yticks(range(len(names)), names, **style)
     axes.set_xlabel("predicted")
     axes.set_ylabel("right")
     if len(classes) <= 20:

@@ -12,6 +12,7 @@ from ..errors import MissingExtraError, ModelFolderError, UsageError
 from .ids import RaggedIds
 
 KINDS = ("auto", "words", "bpe", "characters", "jieba")
+UNITS = {"words": "words", "bpe": "BPE pieces", "characters": "characters", "jieba": "Chinese words (jieba)"}
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 PAD_ID, UNKNOWN_ID = 0, 1
 
@@ -117,6 +118,11 @@ class TextTokenizer:
             prepared[a:b] if i == UNKNOWN_ID else t
             for i, t, (a, b) in zip(encoded.ids, encoded.tokens, encoded.offsets, strict=True)
         ]
+
+    @property
+    def unit(self) -> str:
+        """What the tokens are, in words for people."""
+        return UNITS[self.kind]
 
     @property
     def vocab_size(self) -> int:
