@@ -6,7 +6,6 @@ needs validation data. Rows are added to benchmarks/results/peers.jsonl.
 """
 
 import argparse
-import gzip
 import json
 import re
 import tempfile

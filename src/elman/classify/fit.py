@@ -1,8 +1,8 @@
 """From labelled strings to a trained classifier: tokenizer, network, n-gram branch, calibration."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..errors import DivergedError
 from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer, cache
 from ..training import Epoch, Listener, StopRequest, Trainer
 from .batches import Encoded
@@ -20,19 +21,28 @@ from .split import Split
 from .task import ClassificationTask, Labelled
 
 
-@dataclass
-class Fitted:
-    """A classifier, how it came about, and the encoded data it came from.
+@dataclass(frozen=True)
+class Prepared:
+    """What training starts from.
 
     Attributes:
         summary: per split, what `data_summary` says of its texts.
     """
 
-    classifier: Classifier
-    history: list[Epoch]
+    tokenizer: TextTokenizer
+    ngrams: NGrams | None
     train: Labelled
     validation: Labelled | None
-    summary: dict[str, dict[str, Any]] = field(default_factory=dict)
+    summary: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A classifier and how it came about."""
+
+    classifier: Classifier
+    history: list[Epoch]
+    summary: dict[str, dict[str, Any]]
 
 
 class FitEvents(Listener):
@@ -63,11 +73,49 @@ def fit(
     """
     config = config.for_rows(len(train.texts))
     stage = events.stage if events is not None else lambda name: None
-    stage("tokenizing")
-    tokenizer_settings = {"kind": config.tokenizer, "vocab_size": config.vocab_size, "min_count": config.min_count}
-    fit_tokenizer = cache.fit if use_cache else TextTokenizer.fit
-    tokenizer = fit_tokenizer(train.texts, **tokenizer_settings)  # type: ignore[arg-type]
+    prepared = prepare(train, validation, len(classes), config, stage=stage, use_cache=use_cache)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network = build_network(config, prepared.tokenizer.vocab_size, len(classes))
+        classifier = Classifier(config, classes, prepared.tokenizer, network, prepared.ngrams)
+        trainer = Trainer(
+            network,
+            ClassificationTask(prepared.train, prepared.validation, len(classes), config),
+            config.training,
+            checkpoint_path=checkpoint_path,
+            fingerprint=_fingerprint(config, prepared.train, prepared.validation),
+            listeners=[*listeners, *([events] if events is not None else [])],
+            stop=stop,
+        )
+        if resume:
+            trainer.resume()
+        fitted = Fitted(classifier, trainer.history, prepared.summary)
+        stage("training")
+        try:
+            trainer.fit()
+        except DivergedError as error:
+            error.fitted = fitted  # type: ignore[attr-defined]
+            raise
+    network.eval()
+    held_out = prepared.validation
+    if held_out is not None and config.calibrate:
+        classifier.scales = fit_scales(*classifier.parts(held_out.texts), held_out.numbers)
+    return fitted
 
+
+def prepare(
+    train: Split,
+    validation: Split | None,
+    num_classes: int,
+    config: ClassifierConfig,
+    *,
+    stage: Callable[[str], None],
+    use_cache: bool,
+) -> Prepared:
+    """Tokenizer and n-grams learned from the training texts, and both splits encoded by them."""
+    stage("tokenizing")
+    learn = cache.fit if use_cache else TextTokenizer.fit
+    tokenizer = learn(train.texts, kind=config.tokenizer, vocab_size=config.vocab_size, min_count=config.min_count)
     summary: dict[str, dict[str, Any]] = {}
 
     def encoded(name: str, part: Split) -> RaggedIds:
@@ -75,46 +123,21 @@ def fit(
         summary[name] = data_summary(ids, part.texts, config.max_length)
         return ids.cut(config.max_length, config.keep)
 
-    train_ids = encoded("train", train)
-    train_evidence, ngrams = None, None
+    ids = encoded("train", train)
+    ngrams, evidence = None, None
     if config.ngrams:
         stage("counting n-grams")
         balanced = config.class_weight == "balanced"
-        ngrams, train_evidence = NGrams.fit(
-            train_ids, train.numbers, len(classes), config.ngrams, balanced=balanced, seed=config.seed
+        ngrams, evidence = NGrams.fit(
+            ids, train.numbers, num_classes, config.ngrams, balanced=balanced, seed=config.seed
         )
-        train_evidence = train_evidence if ngrams.feature_dim() else None
-    train_set, validation_set = Labelled(Encoded(train_ids, train_evidence), train.numbers), None
+        evidence = evidence if ngrams.feature_dim() else None
+    train_set, validation_set = Labelled(Encoded(ids, evidence), train.numbers), None
     if validation is not None:
         ids = encoded("validation", validation)
         evidence = None if ngrams is None else ngrams.evidence(ids)
         validation_set = Labelled(Encoded(ids, evidence), validation.numbers)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        network = build_network(config, tokenizer.vocab_size, len(classes))
-        classifier = Classifier(config, classes, tokenizer, network, ngrams)
-        trainer = Trainer(
-            network,
-            ClassificationTask(train_set, validation_set, len(classes), config),
-            config.training,
-            checkpoint_path=checkpoint_path,
-            fingerprint=_fingerprint(config, train_set, validation_set),
-            listeners=[*listeners, *([events] if events is not None else [])],
-            stop=stop,
-        )
-        if resume:
-            trainer.resume()
-        fitted = Fitted(classifier, trainer.history, train_set, validation_set, summary)
-        stage("training")
-        try:
-            fitted.history = trainer.fit()
-        except ArithmeticError as error:
-            error.fitted = fitted  # type: ignore[attr-defined]
-            raise
-    network.eval()
-    if validation_set is not None and config.calibrate:
-        classifier.scales = fit_scales(*classifier.parts(validation_set.texts), validation_set.numbers)
-    return fitted
+    return Prepared(tokenizer, ngrams, train_set, validation_set, summary)
 
 
 def data_summary(ids: RaggedIds, texts: list[str], max_length: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and the names of settings."""
+"""Arguments that several commands share."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +16,3 @@ TextColumn = Annotated[str | None, typer.Option(help="Column of the text; guesse
 LabelColumn = Annotated[str | None, typer.Option(help="Column of the label; guessed when obvious.")]
 Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="TOML file with any of the settings below.")]
-Validation = Annotated[Path | None, typer.Option(help="Labelled file to watch, instead of held-out training rows.")]
-Test = Annotated[Path | None, typer.Option(help="Labelled file measured once, at the end.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing run.")]

@@ -9,11 +9,11 @@ from rich.table import Table
 from .. import classify
 from ..errors import UsageError
 from . import _options as options
-from ._settings import with_settings
+from ._settings import with_training_options
 from ._show import TrainingProgress, err, out
 
 
-@with_settings
+@with_training_options
 def compare(
     data: options.Data,
     out_folder: Annotated[
@@ -21,13 +21,8 @@ def compare(
     ] = None,
     presets: Annotated[str, typer.Option(help="Presets, separated by commas.")] = ",".join(classify.PRESETS),
     config: options.ConfigFile = None,
-    validation: options.Validation = None,
-    test: options.Test = None,
-    text_column: options.TextColumn = None,
-    label_column: options.LabelColumn = None,
-    encoding: options.Encoding = "utf-8",
-    overwrite: options.Overwrite = False,
     *,
+    reading: dict[str, Any],
     settings: dict[str, Any],
 ) -> None:
     """Train several presets on one data set and show them side by side; settings apply to all of them."""
@@ -43,14 +38,9 @@ def compare(
             names,
             settings=settings,
             config_file=config,
-            validation=validation,
-            test=test,
-            text_column=text_column,
-            label_column=label_column,
-            encoding=encoding,
-            overwrite=overwrite,
             events=progress,
             started=lambda preset: err.print(f"[bold]{preset}[/bold]"),
+            **reading,
         )
     finally:
         progress.close()

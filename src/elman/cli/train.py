@@ -7,11 +7,11 @@ import typer
 
 from .. import classify
 from . import _options as options
-from ._settings import with_settings
+from ._settings import with_training_options
 from ._show import TrainingProgress, err, metrics_table, out
 
 
-@with_settings
+@with_training_options
 def train(
     data: options.Data,
     out_folder: Annotated[
@@ -19,15 +19,10 @@ def train(
     ] = None,
     preset: Annotated[str, typer.Option(help=f"One of {', '.join(classify.PRESETS)}.")] = classify.DEFAULT_PRESET,
     config: options.ConfigFile = None,
-    validation: options.Validation = None,
-    test: options.Test = None,
-    text_column: options.TextColumn = None,
-    label_column: options.LabelColumn = None,
-    encoding: options.Encoding = "utf-8",
-    overwrite: options.Overwrite = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the run folder.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write event files into the run folder.")] = False,
     *,
+    reading: dict[str, Any],
     settings: dict[str, Any],
 ) -> None:
     """Train a classifier on labelled text and write a run folder with model, figures and report."""
@@ -41,15 +36,10 @@ def train(
             data,
             folder,
             resolved,
-            validation=validation,
-            test=test,
-            text_column=text_column,
-            label_column=label_column,
-            encoding=encoding,
-            overwrite=overwrite,
             resume=resume,
             tensorboard=tensorboard,
             events=progress,
+            **reading,
         )
     finally:
         progress.close()
