@@ -45,12 +45,13 @@ def compare(
     finally:
         progress.close()
     out.print(_table(rows))
+    out.print("gap: training minus validation accuracy of the network in its best epoch")
     out.print(f"plot: {folder / 'comparison.png'}")
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, padding=(0, 2), header_style="bold")
-    for name in ("preset", "validation", "test", "s/epoch", "epochs", "parameters", "train - validation"):
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    for name in ("preset", "validation", "test", "s/epoch", "epochs", "parameters", "gap"):
         table.add_column(name, justify="left" if name == "preset" else "right")
     for row in rows:
         accuracies = [_figure(row[k]) for k in ("validation_accuracy", "test_accuracy")]

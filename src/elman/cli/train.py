@@ -44,6 +44,9 @@ def train(
     finally:
         progress.close()
     err.print(f"text cut into {run.fitted.classifier.tokenizer.unit}")
-    out.print(metrics_table(run.metrics))
+    if run.metrics:
+        out.print(metrics_table(run.metrics))
+    else:
+        out.print("no validation or test data, so nothing was measured")
     out.print(f"{run.seconds['training']:.0f} s of training, {run.seconds['total']:.0f} s in all")
     out.print(f"report: {folder / 'report.html'}")

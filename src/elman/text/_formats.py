@@ -17,6 +17,7 @@ LABEL_COLUMNS = (
     "label", "labels", "sentiment", "class", "category", "target", "topic", "intent", "tag", "rating", "stars",
     "polarity", "y", "标签", "类别", "情感",
 )  # fmt: skip
+_IDENTIFIERS = ("", "id", "idx", "index", "no", "nr", "number", "uuid", "key", "编号")
 
 
 class Row(NamedTuple):
@@ -44,7 +45,7 @@ def choose_columns(found: list[str], wanted: Columns, name: str) -> tuple[str, s
     lower = {column.lower().strip(): column for column in reversed(found)}
     label = wanted.label or next((lower[c] for c in LABEL_COLUMNS if c in lower and lower[c] != wanted.text), None)
     text = wanted.text or next((lower[c] for c in TEXT_COLUMNS if c in lower and lower[c] != label), None)
-    rest = [column for column in found if column not in (text, label)]
+    rest = [c for c in found if c not in (text, label) and c.lower().strip() not in _IDENTIFIERS]
     if text is None and len(rest) == 1 and (label is not None or not wanted.need_label):
         text, rest = rest[0], []
     if label is None and len(rest) == 1 and text is not None:
