@@ -44,7 +44,10 @@ def peers() -> str:
         table.setdefault(row["peer"], {})[row["set"]] = row["test_accuracy"]
     sets = list(next(iter(table.values())))
     lines = [f"| | {' | '.join(sets)} |", "| --- |" + " --- |" * len(sets)]
-    lines += [f"| {peer} | {' | '.join(f'{own[s]:.3f}' for s in sets)} |" for peer, own in table.items()]
+    lines += [
+        f"| {peer} | {' | '.join('failed' if own[s] is None else f'{own[s]:.3f}' for s in sets)} |"
+        for peer, own in table.items()
+    ]
     return "\n".join(lines)
 
 
