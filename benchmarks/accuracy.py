@@ -1,7 +1,8 @@
 """Accuracy on the public data sets, by seed: `python benchmarks/accuracy.py --data DIR [CASE ...]`.
 
 DIR holds the data sets (imdb/, sst2/, trec6/, zh_hotel/ as .jsonl.gz); the built-in IMDB training reviews need none.
-Every case trains with the default settings of its preset. A test file is read once in a run, after training. Rows are added to benchmarks/results/accuracy.jsonl.
+Every case trains with the default settings of its preset. A test file is read once in a run, after training. Rows are
+added to benchmarks/results/accuracy.jsonl.
 """
 
 import argparse
