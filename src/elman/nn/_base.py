@@ -43,7 +43,7 @@ class Recurrent(torch.nn.RNNBase):
     def _initial_state(self, border: Border, hx: State | None) -> list[State]:
         """One state per layer and direction, rows in the ragged order."""
         slots = self.num_layers * (2 if self.bidirectional else 1)
-        unbatched = getattr(border, "unbatched", False)
+        unbatched = border.unbatched
         if hx is None:
             return [tuple(border.data.new_zeros(border.batch, size) for size in self._state_sizes())] * slots
         for position, (state, width) in enumerate(zip(hx, self._state_sizes(), strict=True)):
@@ -85,6 +85,6 @@ class Recurrent(torch.nn.RNNBase):
             )
         output, finals = self._sequence(border, hx)
         finals = tuple(border.unsort(final, 1) for final in finals)
-        if getattr(border, "unbatched", False):
+        if border.unbatched:
             finals = tuple(final.squeeze(1) for final in finals)
         return border.leave(output), finals

@@ -19,6 +19,7 @@ class Border:
         data: [N, ...] elements in the ragged layout.
         batch_sizes: [T] int64, on the CPU.
         batch: number of rows B, those of length zero included.
+        unbatched: whether the input was one sequence without a batch dimension.
     """
 
     def __init__(self, input: Tensor | PackedSequence, lengths: Lengths, batch_first: bool, batched_dims: int) -> None:
@@ -29,6 +30,7 @@ class Border:
             lengths: real length of each row of a batched tensor, any order, zeros allowed; None: all are T.
         """
         self._packed = isinstance(input, PackedSequence)
+        self.unbatched = False
         self._order: Tensor | None = None
         self._inverse: Tensor | None = None
         if isinstance(input, PackedSequence):

@@ -112,8 +112,8 @@ class TextTokenizer:
 
     def tokens(self, text: str) -> list[str]:
         """The tokens of one text as strings; those outside the vocabulary appear as they are written."""
-        encoded = self._tokenizer.encode(self._prepared(text), add_special_tokens=False)
         prepared = self._prepared(text)
+        encoded = self._tokenizer.encode(prepared, add_special_tokens=False)
         return [
             prepared[a:b] if i == UNKNOWN_ID else t
             for i, t, (a, b) in zip(encoded.ids, encoded.tokens, encoded.offsets, strict=True)
