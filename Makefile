@@ -27,7 +27,7 @@ $(VENV)/installed: requirements.lock pyproject.toml
 
 # Pins what the current environment holds; run after changing a dependency in pyproject.toml.
 lock:
-	$(BIN)/pip install --quiet --upgrade --editable '.[demo,dev,parquet,tensorboard,zh]' 'torch==2.13.0' hatchling editables
+	$(BIN)/pip install --quiet --upgrade --editable '.[demo,dev,parquet,tensorboard,zh]' 'torch==2.13.0' nanobind scikit-build-core cmake ninja
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
 
 clean:

@@ -1,18 +1,20 @@
 """Elman: recurrent networks on text, trained, explained and shipped on the CPU that is there."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["TextClassifier", "__version__"]
+__all__ = ["TextClassifier", "__version__", "accelerate", "restore"]
 
 if TYPE_CHECKING:
     from .classify.estimator import TextClassifier
+    from .nn import accelerate, restore
+
+# Loaded on first use: neither `import elman.nn` nor `elman predict` need wait for scikit-learn.
+_HOMES = {"TextClassifier": ".classify.estimator", "accelerate": ".nn", "restore": ".nn"}
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded on first use: neither `import elman.nn` nor `elman predict` need wait for scikit-learn.
-    if name == "TextClassifier":
-        from .classify.estimator import TextClassifier
-
-        return TextClassifier
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name], __name__), name)
     raise AttributeError(f"module 'elman' has no attribute {name!r}")

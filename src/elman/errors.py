@@ -2,6 +2,7 @@
 
     ElmanError
     ├── UsageError            a setting or an argument that cannot be meant; the command line exits 2
+    │   └── NotAModuleError   something else in place of a torch.nn.Module
     ├── ShapeError            a tensor whose sizes do not fit the layer
     ├── DataError             the input file or its rows
     │   ├── EncodingError     bytes that are not text in the stated encoding
@@ -26,6 +27,10 @@ class ElmanError(Exception):
 
 class UsageError(ElmanError, ValueError):
     exit_code = 2
+
+
+class NotAModuleError(UsageError, TypeError):
+    pass
 
 
 class ShapeError(ElmanError, ValueError, RuntimeError):

@@ -3,10 +3,25 @@
 Arithmetic over time lives in `elman.ops`; nothing here knows about strings, files or training.
 """
 
+from ._accelerate import Swap, SwapReport, accelerate, restore
 from ._gru import GRU
 from ._lstm import LSTM
 from ._pooling import POOLINGS, Pooling
 from ._rnn import RNN, SimpleRNN
 from ._text_rnn import CELLS, MERGES, TextRNN
 
-__all__ = ["CELLS", "GRU", "LSTM", "MERGES", "POOLINGS", "RNN", "Pooling", "SimpleRNN", "TextRNN"]
+__all__ = [
+    "CELLS",
+    "GRU",
+    "LSTM",
+    "MERGES",
+    "POOLINGS",
+    "RNN",
+    "Pooling",
+    "SimpleRNN",
+    "Swap",
+    "SwapReport",
+    "TextRNN",
+    "accelerate",
+    "restore",
+]

@@ -1,39 +1,46 @@
 """The switch between implementations of the cells.
 
-`torch` (default) is `elman.ops.aten`, `reference` is `elman.ops.reference`; both have the functions `rnn`, `lstm` and
-`gru` with the same arguments. There is no silent fallback from one to the other.
+`native` (default) is `elman.ops.native`, `torch` is `elman.ops.aten`, `reference` is `elman.ops.reference`; all have the
+functions `rnn`, `lstm` and `gru` with the same arguments. `native` runs float32 and float64 on the CPU; for what it does
+not cover (CUDA, where torch calls cuDNN; other types; LSTMs with a projection) it stands for `torch`. There is no other
+fallback, and `path` tells which one a call takes.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from types import ModuleType
 
 from torch import Tensor
 
 from ..errors import UsageError
-from . import aten, reference
+from . import aten, native, reference
 from .weights import Weights
 
-_BACKENDS: dict[str, ModuleType] = {"torch": aten, "reference": reference}
-_current: ContextVar[str] = ContextVar("elman_backend", default="torch")
+_BACKENDS: dict[str, ModuleType] = {"native": native, "torch": aten, "reference": reference}
+_current = "native"
 
 
 def backend() -> str:
     """Name of the backend in use."""
-    return _current.get()
+    return _current
 
 
 @contextmanager
 def use_backend(name: str) -> Iterator[None]:
-    """Run the enclosed code on another backend: `with use_backend("reference"): model(x)`."""
+    """Run the enclosed code on another backend: `with use_backend("reference"): model(x)`. Holds for all threads."""
+    global _current
     if name not in _BACKENDS:
         raise UsageError(f"unknown backend {name!r}: choose one of {', '.join(_BACKENDS)}")
-    token = _current.set(name)
+    before, _current = _current, name
     try:
         yield
     finally:
-        _current.reset(token)
+        _current = before
+
+
+def path(data: Tensor, weights: Weights) -> str:
+    """Name of the backend that a call with these tensors takes."""
+    return "torch" if _current == "native" and not native.covers(data, weights) else _current
 
 
 def rnn(
@@ -46,7 +53,7 @@ def rnn(
     reverse: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """See `elman.ops.reference.rnn`."""
-    function = _BACKENDS[backend()].rnn
+    function = _BACKENDS[path(data, weights)].rnn
     result: tuple[Tensor, Tensor] = function(
         data, batch_sizes, h_0, weights, nonlinearity=nonlinearity, reverse=reverse
     )
@@ -57,7 +64,7 @@ def lstm(
     data: Tensor, batch_sizes: Tensor, h_0: Tensor, c_0: Tensor, weights: Weights, *, reverse: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `elman.ops.reference.lstm`."""
-    result: tuple[Tensor, Tensor, Tensor] = _BACKENDS[backend()].lstm(
+    result: tuple[Tensor, Tensor, Tensor] = _BACKENDS[path(data, weights)].lstm(
         data, batch_sizes, h_0, c_0, weights, reverse=reverse
     )
     return result
@@ -67,5 +74,5 @@ def gru(
     data: Tensor, batch_sizes: Tensor, h_0: Tensor, weights: Weights, *, reverse: bool = False
 ) -> tuple[Tensor, Tensor]:
     """See `elman.ops.reference.gru`."""
-    result: tuple[Tensor, Tensor] = _BACKENDS[backend()].gru(data, batch_sizes, h_0, weights, reverse=reverse)
+    result: tuple[Tensor, Tensor] = _BACKENDS[path(data, weights)].gru(data, batch_sizes, h_0, weights, reverse=reverse)
     return result

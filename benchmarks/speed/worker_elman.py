@@ -1,0 +1,24 @@
+"""Worker of elman.nn: `lengths=` on the padded tensor, or a PackedSequence."""
+
+import torch
+from server import Job, Request, serve
+from torch_jobs import job
+
+import elman
+import elman.nn
+import elman.ops
+
+
+def prepare(request: Request) -> Job:
+    form = "packed" if request.peer.endswith("packed") else "lengths" if request.case.ragged else "padded"
+    return job(request, elman.nn, form)
+
+
+def versions() -> dict[str, object]:
+    kernels = getattr(elman.ops, "kernels", None) or getattr(elman.ops, "native", None)
+    tier = kernels.tier() if hasattr(kernels, "tier") else None  # None before there were kernels
+    return {"elman": elman.__version__, "torch": torch.__version__, "tier": tier}
+
+
+if __name__ == "__main__":
+    serve(prepare, versions)

@@ -1,0 +1,118 @@
+// The Python module elman.ops._kernels. Arrays cross as addresses (a DLPack exchange costs 4 us a tensor, more than a
+// whole step); elman.ops.native checks types, sizes and layout, and is the only caller. 0 stands for null.
+
+#include <nanobind/nanobind.h>
+
+#include <cstdint>
+#include <string>
+
+#include "elman/recurrent.h"
+
+namespace nb = nanobind;
+using elman::Index;
+using Address = std::uintptr_t;
+
+namespace {
+
+template <class T>
+T* at(Address address) { return reinterpret_cast<T*>(address); }
+
+// The whole layout as one tuple, made once for all calls of a sequence.
+struct Layout : elman::Layout {
+    Layout(Address batch_sizes, Address offsets, Index steps, Index batch, Index hidden, bool reverse)
+        : elman::Layout{at<const Index>(batch_sizes), at<const Index>(offsets), steps, 0, steps, batch, hidden, reverse} {}
+    elman::Layout piece(Index from, Index to) const {
+        elman::Layout part = *this;
+        part.begin = from, part.end = to;
+        return part;
+    }
+};
+
+bool lay_out(Index steps, Address batch_sizes, Index elements, Index batch, Address offsets) {
+    return elman::lay_out(steps, at<const Index>(batch_sizes), elements, batch, at<Index>(offsets));
+}
+
+template <class Real>
+void pack_forward(int cell, Index hidden, Address weight_hh, Address bias_ih, Address bias_hh, Address panels) {
+    elman::pack_forward<Real>(elman::Cell(cell), hidden, at<const Real>(weight_hh), at<const Real>(bias_ih),
+                              at<const Real>(bias_hh), at<Real>(panels));
+}
+
+template <class Real>
+void pack_backward(int cell, Index hidden, Address weight_hh, Address panels) {
+    elman::pack_backward<Real>(elman::Cell(cell), hidden, at<const Real>(weight_hh), at<Real>(panels));
+}
+
+template <class Real>
+void forward(int cell, int threads, const Layout& layout, Index begin, Index end, Address panels, Address gates,
+             Address inner, Address output, Address h, Address c) {
+    const nb::gil_scoped_release release;
+    elman::forward<Real>(elman::Cell(cell),
+                         {layout.piece(begin, end), at<const Real>(panels), at<Real>(gates), at<Real>(inner),
+                          at<Real>(output), at<Real>(h), at<Real>(c)},
+                         threads);
+}
+
+template <class Real>
+void backward(int cell, int threads, const Layout& layout, Index begin, Index end, Address panels, Address h_0,
+              Address c_0, Address output, Address gates, Address inner, Address doutput, Address dgates,
+              Address dinner, Address dh, Address dc) {
+    const nb::gil_scoped_release release;
+    elman::backward<Real>(elman::Cell(cell),
+                          {layout.piece(begin, end), at<const Real>(panels), at<const Real>(h_0), at<const Real>(c_0),
+                           at<const Real>(output), at<const Real>(gates), at<const Real>(inner), at<const Real>(doutput),
+                           at<Real>(dgates), at<Real>(dinner), at<Real>(dh), at<Real>(dc)},
+                          threads);
+}
+
+template <class Real>
+void states_before(int threads, const Layout& layout, Index begin, Index end, Address output, Address h_0,
+                   Address before) {
+    const nb::gil_scoped_release release;
+    elman::states_before<Real>(layout.piece(begin, end), at<const Real>(output), at<const Real>(h_0), at<Real>(before),
+                               threads);
+}
+
+template <class Real>
+void step(int cell, Index batch, Index input, Index hidden, Address x, Address weight_ih, Address weight_hh,
+          Address bias_ih, Address bias_hh, Address h, Address c, Address h_new, Address c_new) {
+    elman::step<Real>(elman::Cell(cell),
+                      {batch, input, hidden, at<const Real>(x), at<const Real>(weight_ih), at<const Real>(weight_hh),
+                       at<const Real>(bias_ih), at<const Real>(bias_hh), at<const Real>(h), at<const Real>(c),
+                       at<Real>(h_new), at<Real>(c_new)});
+}
+
+nb::list supported_tiers() {
+    nb::list names;
+    for (int i = 0; i < elman::tier_count(); ++i)
+        if (elman::tier_supported(i)) names.append(elman::tier_name(i));
+    return names;
+}
+
+bool choose_tier(nb::handle name) {
+    return elman::choose_tier(name.is_none() ? nullptr : nb::cast<const char*>(name));
+}
+
+template <class Real>
+void define(nb::module_& m, const std::string& type) {
+    m.def(("panels_size_" + type).c_str(),
+          [](int cell, Index hidden) { return elman::panels_size<Real>(elman::Cell(cell), hidden); });
+    m.def(("pack_forward_" + type).c_str(), pack_forward<Real>);
+    m.def(("pack_backward_" + type).c_str(), pack_backward<Real>);
+    m.def(("forward_" + type).c_str(), forward<Real>);
+    m.def(("backward_" + type).c_str(), backward<Real>);
+    m.def(("states_before_" + type).c_str(), states_before<Real>);
+    m.def(("step_" + type).c_str(), step<Real>);
+}
+
+}  // namespace
+
+NB_MODULE(_kernels, m) {
+    nb::class_<Layout>(m, "Layout").def(nb::init<Address, Address, Index, Index, Index, bool>());
+    m.def("lay_out", lay_out);
+    define<float>(m, "f32");
+    define<double>(m, "f64");
+    m.def("tier", elman::tier);
+    m.def("supported_tiers", supported_tiers);
+    m.def("choose_tier", choose_tier, nb::arg("name").none());
+}

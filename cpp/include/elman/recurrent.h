@@ -1,0 +1,102 @@
+// The contract of the recurrent kernels: one layer, one direction, over a ragged batch, on the CPU.
+//
+// Letters: T steps, B rows, H hidden size, G gates (RNN 1, GRU 3, LSTM 4), N elements (sum of the rows' lengths).
+// All arrays are dense, row-major and owned by the caller; nothing is kept after a call. A pointer that does not apply
+// to the cell is null. Rows are independent: no result depends on the other rows or on the number of threads.
+#pragma once
+
+#include <cstdint>
+
+namespace elman {
+
+using Index = std::int64_t;
+
+enum class Cell { rnn_tanh, rnn_relu, lstm, gru };
+
+constexpr int gates_of(Cell cell) { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
+
+// Where the rows lie: sorted by length, longest first; step 0 of every row, then step 1 of every row that has one, ...
+// A call runs the steps [begin, end) only. A sequence may be run in pieces, in the order of processing, with the state
+// carried from call to call; M is the number of elements of the piece, offsets[end] - offsets[begin].
+struct Layout {
+    const Index* batch_sizes;  // [T] rows that have a step t, never rising
+    const Index* offsets;      // [T + 1] element of row 0 at step t; the last is N
+    Index steps;               // T
+    Index begin, end;          // the piece
+    Index batch;               // B, rows of length zero included
+    Index hidden;              // H
+    bool reverse;              // read each row from its end
+};
+
+template <class Real>
+struct Forward {
+    Layout layout;
+    const Real* panels;  // what pack_forward wrote
+    Real* gates;         // [M, G*H] on entry W_ih x without bias; on return, if `inner` is given, the gates: LSTM i f g o, GRU r z n
+    Real* inner;         // [N, H] LSTM: c, GRU: W_hn h + b_hn; null for inference, and for the RNN, whose output is enough
+    Real* output;        // [N, H]
+    Real* h;             // [B, H] state before the piece on entry, after it on return
+    Real* c;             // [B, H] LSTM, likewise
+};
+
+template <class Real>
+struct Backward {
+    Layout layout;
+    const Real* panels;   // what pack_backward wrote
+    const Real* h_0;      // [B, H] as at the start of the whole sequence
+    const Real* c_0;      // [B, H] LSTM
+    const Real* output;   // [N, H]
+    const Real* gates;    // [N, G*H] as forward left them
+    const Real* inner;    // [N, H]
+    const Real* doutput;  // [N, H], or null for zero
+    Real* dgates;         // [M, G*H] gradient of W_ih x
+    Real* dinner;         // [M, H] GRU: gradient of `inner`
+    Real* dh;             // [B, H] gradient of the state after the piece on entry, before it on return
+    Real* dc;             // [B, H] LSTM, likewise
+};
+
+// One step of time without any preparation, for streams: the weights are read where they are.
+template <class Real>
+struct Step {
+    Index batch, input, hidden;  // B, I, H
+    const Real* x;               // [B, I]
+    const Real* weight_ih;       // [G*H, I]
+    const Real* weight_hh;       // [G*H, H]
+    const Real* bias_ih;         // [G*H], or null
+    const Real* bias_hh;         // [G*H], or null
+    const Real* h;               // [B, H]
+    const Real* c;               // [B, H] LSTM
+    Real* h_new;                 // [B, H]
+    Real* c_new;                 // [B, H] LSTM
+};
+
+// Fills offsets and says whether batch_sizes describe `elements` elements of at most `batch` rows and never rise.
+bool lay_out(Index steps, const Index* batch_sizes, Index elements, Index batch, Index* offsets);
+
+// The recurrent matrix in the order in which the products read it, with the biases; packed once, for all pieces.
+template <class Real>
+Index panels_size(Cell cell, Index hidden);  // in elements, of either
+template <class Real>
+void pack_forward(Cell cell, Index hidden, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels);
+template <class Real>
+void pack_backward(Cell cell, Index hidden, const Real* weight_hh, Real* panels);
+
+template <class Real>
+void forward(Cell cell, const Forward<Real>& arguments, int threads);
+template <class Real>
+void backward(Cell cell, const Backward<Real>& arguments, int threads);
+template <class Real>
+void step(Cell cell, const Step<Real>& arguments);
+
+// The state before each element's step [M, H]: the output of the step before, or h_0. For the gradient of weight_hh.
+template <class Real>
+void states_before(const Layout& layout, const Real* output, const Real* h_0, Real* before, int threads);
+
+// The instruction set in use: the best that processor and operating system allow, unless one was chosen.
+const char* tier();
+int tier_count();
+const char* tier_name(int index);       // slowest first
+bool tier_supported(int index);
+bool choose_tier(const char* name);     // false: unknown or not supported here; null: back to the best
+
+}  // namespace elman

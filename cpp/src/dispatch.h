@@ -1,0 +1,9 @@
+#pragma once
+
+#include "tier.h"
+
+namespace elman {
+
+const Tier& current_tier();
+
+}  // namespace elman

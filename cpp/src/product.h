@@ -1,0 +1,137 @@
+// The product of a few rows with a packed matrix that stays in cache: the one inner loop of all cells.
+//
+// Panels: a matrix [K, columns] cut into strips of up to PanelVectors vectors of columns; each strip is contiguous
+// [K][strip], so the loop over k reads memory in order. Columns are padded with zeros to whole vectors.
+// Sums run over k in order, alone for each element, so an element does not depend on the tile it was computed in.
+
+constexpr int TileRows = 6;
+constexpr int PanelVectors = ELMAN_PANEL_VECTORS;
+
+inline Index least(Index a, Index b) { return a < b ? a : b; }
+template <class Real>
+constexpr Index padded(Index n) { return (n + Lanes<Real> - 1) / Lanes<Real> * Lanes<Real>; }
+
+// Calls body(column, strip, stride) for each vector of columns: its first column, where its lanes of row k = 0 go, and
+// how far row k + 1 lies behind.
+template <class Real, class Body>
+inline void for_column_vectors(Index depth, Index columns, Real* panels, Body body) {
+    constexpr Index full = PanelVectors * Lanes<Real>;
+    for (Index begin = 0; begin < columns; begin += full) {
+        const Index stride = least(columns - begin, full);
+        for (Index c = 0; c < stride; c += Lanes<Real>) body(begin + c, panels + begin * depth + c, stride);
+    }
+}
+
+// Transposes a square of Lanes vectors in registers: lanes and vectors swap the bits of their numbers one by one.
+template <int Distance, class Real>
+inline void transpose_from(Vector<Real>* v) {
+    constexpr int n = Lanes<Real>;
+    typedef decltype(Vector<Real>{} < Vector<Real>{}) Lane;
+    Lane low, high;
+    for (int i = 0; i < n; ++i) {
+        low[i] = i & Distance ? n + i - Distance : i;
+        high[i] = i & Distance ? n + i : i + Distance;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i)
+        if (!(i & Distance)) {
+            const Vector<Real> a = v[i], b = v[i + Distance];
+            v[i] = __builtin_shuffle(a, b, low);
+            v[i + Distance] = __builtin_shuffle(a, b, high);
+        }
+    if constexpr (Distance > 1) transpose_from<Distance / 2, Real>(v);
+}
+
+// Packs the transpose of G matrices [H, depth] that lie behind each other; each takes padded<Real>(H) columns.
+template <class Real>
+void pack_transposed(const Real* matrices, Index count, Index H, Index depth, Real* panels) {
+    constexpr Index n = Lanes<Real>;
+    const Index width = padded<Real>(H);
+    for_column_vectors(depth, count * width, panels, [&](Index column, Real* to, Index stride) {
+        const Index unit = column % width, rows = least(n, H - unit);
+        const Real* const from = matrices + (column / width * H + unit) * depth;
+        for (Index k = 0; k < depth; k += n) {
+            const Index some = least(n, depth - k);
+            Vector<Real> square[n];
+            for (Index i = 0; i < n; ++i)
+                square[i] = i >= rows   ? Vector<Real>{}
+                            : some == n ? load(from + i * depth + k)
+                                        : load(from + i * depth + k, some);
+            transpose_from<n / 2, Real>(square);
+            for (Index i = 0; i < some; ++i) store(to + (k + i) * stride, square[i]);
+        }
+    });
+}
+
+// Packs a matrix [depth, H].
+template <class Real>
+void pack(const Real* matrix, Index depth, Index H, Real* panels) {
+    for_column_vectors(depth, padded<Real>(H), panels, [&](Index unit, Real* to, Index stride) {
+        const Index some = least(Lanes<Real>, H - unit);
+        for (Index k = 0; k < depth; ++k)
+            store(to + k * stride, some == Lanes<Real> ? load(matrix + k * H + unit) : load(matrix + k * H + unit, some));
+    });
+}
+
+// out[r, :] (+)= sum over k of a[r, k] * panel[k, :], for Rows rows and Columns vectors of columns.
+template <int Rows, int Columns, bool Accumulate, class Real>
+inline void tile(Index depth, const Real* a, Index a_stride, const Real* panel, Real* out, Index out_stride) {
+    Vector<Real> sum[Rows][Columns];
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+        for (int c = 0; c < Columns; ++c)
+            sum[r][c] = Accumulate ? load(out + r * out_stride + c * Lanes<Real>) : Vector<Real>{};
+    for (Index k = 0; k < depth; ++k) {
+        Vector<Real> w[Columns];
+#pragma GCC unroll 8
+        for (int c = 0; c < Columns; ++c) w[c] = load(panel + c * Lanes<Real>);
+        panel += Columns * Lanes<Real>;
+#pragma GCC unroll 8
+        for (int r = 0; r < Rows; ++r) {
+            const Real x = a[r * a_stride + k];
+#pragma GCC unroll 8
+            for (int c = 0; c < Columns; ++c) sum[r][c] += x * w[c];
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+        for (int c = 0; c < Columns; ++c) store(out + r * out_stride + c * Lanes<Real>, sum[r][c]);
+}
+
+template <int Columns, bool Accumulate, class Real>
+void strip(Index rows, Index depth, const Real* a, Index a_stride, const Real* panel, Real* out, Index out_stride) {
+    while (rows > 0) {
+        // 7 to 11 rows are halved, so that no tile is left with one row.
+        const Index now = rows <= TileRows ? rows : rows < 2 * TileRows ? (rows + 1) / 2 : TileRows;
+        switch (now) {
+            case 1: tile<1, Columns, Accumulate>(depth, a, a_stride, panel, out, out_stride); break;
+            case 2: tile<2, Columns, Accumulate>(depth, a, a_stride, panel, out, out_stride); break;
+            case 3: tile<3, Columns, Accumulate>(depth, a, a_stride, panel, out, out_stride); break;
+            case 4: tile<4, Columns, Accumulate>(depth, a, a_stride, panel, out, out_stride); break;
+            case 5: tile<5, Columns, Accumulate>(depth, a, a_stride, panel, out, out_stride); break;
+            default: tile<6, Columns, Accumulate>(depth, a, a_stride, panel, out, out_stride); break;
+        }
+        rows -= now;
+        a += now * a_stride;
+        out += now * out_stride;
+    }
+}
+
+// out [rows, columns] (+)= a [rows, depth] times the packed matrix [depth, columns].
+template <bool Accumulate, class Real>
+void multiply(Index rows, Index depth, Index columns, const Real* a, Index a_stride, const Real* panels, Real* out,
+              Index out_stride) {
+    constexpr Index full = PanelVectors * Lanes<Real>;
+    for (; columns >= full; columns -= full, panels += depth * full, out += full)
+        strip<PanelVectors, Accumulate>(rows, depth, a, a_stride, panels, out, out_stride);
+    switch (columns / Lanes<Real>) {
+        case 1: strip<1, Accumulate>(rows, depth, a, a_stride, panels, out, out_stride); break;
+#if ELMAN_PANEL_VECTORS > 2
+        case 2: strip<2, Accumulate>(rows, depth, a, a_stride, panels, out, out_stride); break;
+        case 3: strip<3, Accumulate>(rows, depth, a, a_stride, panels, out, out_stride); break;
+#endif
+        default: break;
+    }
+}

@@ -1,0 +1,44 @@
+// What a tier offers, as a table of functions. One table per instruction set; the dispatch picks one at run time.
+#pragma once
+
+#include "elman/recurrent.h"
+
+namespace elman {
+
+// Rows [first, last), which go through the steps together.
+struct Group {
+    Index first, last;
+};
+
+template <class Real>
+struct CellFunctions {
+    // For h W_hh^T: [H, G * width], and behind it the biases that join W_ih x and the product, [G * width] each.
+    void (*pack_forward)(Index hidden, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels);
+    // For da W_hh: [G * H, width].
+    void (*pack_backward)(Index hidden, const Real* weight_hh, Real* panels);
+    // workspace: (2 + G) * width for each row of the group.
+    void (*forward)(const Forward<Real>&, Group, Real* workspace);
+    void (*backward)(const Backward<Real>&, Group, Real* workspace);
+    void (*step)(const Step<Real>&, Real* workspace);  // workspace: 4 * G * width
+};
+
+template <class Real>
+struct Functions {
+    Index lanes;                   // elements of a vector; width is H padded to a multiple of it
+    CellFunctions<Real> cells[4];  // in the order of Cell
+};
+
+struct Tier {
+    const char* name;
+    bool (*supported)();
+    Functions<float> f32;
+    Functions<double> f64;
+};
+
+extern const Tier scalar_tier;
+#ifdef __x86_64__
+extern const Tier avx2_tier;
+extern const Tier avx512_tier;
+#endif
+
+}  // namespace elman
