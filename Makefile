@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint docs lock clean
+.PHONY: demo test lint bench sanitize aarch64 docs lock clean
 
 demo: $(VENV)/installed
 	$(BIN)/elman train imdb --out runs/demo --overwrite
@@ -15,6 +15,27 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Layers against their peers; PEERS names the interpreters that have Keras and ONNX Runtime, if any (CONTRIBUTING.md).
+bench: $(VENV)/installed
+	$(BIN)/python benchmarks/speed --wait-policy default $(PEERS)
+	$(BIN)/python benchmarks/speed/tables.py
+
+# The kernel tests under AddressSanitizer and UndefinedBehaviorSanitizer.
+sanitize: $(VENV)/installed
+	cmake -S cpp -B build/sanitize -DELMAN_SANITIZE=ON -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python \
+		-Dnanobind_DIR=$$($(BIN)/python -m nanobind --cmake_dir)
+	cmake --build build/sanitize
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so) $$(gcc -print-file-name=libstdc++.so)" \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+		$(BIN)/python tests/sanitize.py build/sanitize/_kernels*.so tests/ops/test_native.py
+
+# That the kernels compile for aarch64 (needs aarch64-linux-gnu-g++) and give the same numbers there (needs qemu-user).
+aarch64:
+	cmake -S cpp -B build/aarch64 -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+		-DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DELMAN_PYTHON=OFF
+	cmake --build build/aarch64
+	qemu-aarch64-static -L /usr/aarch64-linux-gnu build/aarch64/elman_check
 
 docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py

@@ -30,6 +30,9 @@ CELLS = [
     CellCase("gru", 3, 1),
 ]
 
+NATIVE = [case for case in CELLS if not case.projected]  # what the kernels cover
+SIZES = [1, 7, 8, 9, 15, 16, 17, 33]  # around the widths of the vectors
+
 
 @dataclass
 class Arguments:
@@ -40,6 +43,15 @@ class Arguments:
 
     def leaves(self) -> list[torch.Tensor]:
         return [self.data, *self.state_0, *(w for w in self.weights if w is not None)]
+
+    def double(self) -> "Arguments":
+        """The same numbers in float64, for an oracle."""
+
+        def convert(tensor):
+            return None if tensor is None else tensor.detach().double().requires_grad_()
+
+        weights = Weights(*map(convert, self.weights))
+        return Arguments(convert(self.data), self.batch_sizes, tuple(map(convert, self.state_0)), weights)
 
     def positional(self) -> tuple:
         return (self.data, self.batch_sizes, *self.state_0, self.weights)

@@ -10,6 +10,10 @@ TOLERANCES = {
     ("cell", torch.float64): (1e-10, 1e-12),
     # oneDNN's float32 tanh and sigmoid are good to a few ulp; errors add up over up to 33 steps.
     ("cell", torch.float32): (1e-4, 2e-5),
+    # Against float64: sums of up to 100 products of numbers of order 1 give pre-activations of order 10, whose rounding
+    # the gradients carry over up to 9 steps.
+    ("kernel", torch.float32): (2e-4, 2e-4),
+    ("kernel", torch.float64): (1e-10, 1e-10),
     # Sums and states of order 1 in 11 and 8 bits of mantissa, rounded at every one of up to 7 steps.
     ("cell", torch.float16): (0, 4e-3),
     ("cell", torch.bfloat16): (0, 3e-2),

@@ -2,10 +2,12 @@
 // whole step); elman.ops.native checks types, sizes and layout, and is the only caller. 0 stands for null.
 
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 
 #include <cstdint>
 #include <string>
 
+#include "elman/memory.h"
 #include "elman/recurrent.h"
 
 namespace nb = nanobind;
@@ -33,14 +35,14 @@ bool lay_out(Index steps, Address batch_sizes, Index elements, Index batch, Addr
 }
 
 template <class Real>
-void pack_forward(int cell, Index hidden, Address weight_hh, Address bias_ih, Address bias_hh, Address panels) {
+void pack_forward(int cell, int threads, Index hidden, Address weight_hh, Address bias_ih, Address bias_hh, Address panels) {
     elman::pack_forward<Real>(elman::Cell(cell), hidden, at<const Real>(weight_hh), at<const Real>(bias_ih),
-                              at<const Real>(bias_hh), at<Real>(panels));
+                              at<const Real>(bias_hh), at<Real>(panels), threads);
 }
 
 template <class Real>
-void pack_backward(int cell, Index hidden, Address weight_hh, Address panels) {
-    elman::pack_backward<Real>(elman::Cell(cell), hidden, at<const Real>(weight_hh), at<Real>(panels));
+void pack_backward(int cell, int threads, Index hidden, Address weight_hh, Address panels) {
+    elman::pack_backward<Real>(elman::Cell(cell), hidden, at<const Real>(weight_hh), at<Real>(panels), threads);
 }
 
 template <class Real>
@@ -48,8 +50,8 @@ void forward(int cell, int threads, const Layout& layout, Index begin, Index end
              Address inner, Address output, Address h, Address c) {
     const nb::gil_scoped_release release;
     elman::forward<Real>(elman::Cell(cell),
-                         {layout.piece(begin, end), at<const Real>(panels), at<Real>(gates), at<Real>(inner),
-                          at<Real>(output), at<Real>(h), at<Real>(c)},
+                         {layout.piece(begin, end), at<const Real>(panels), at<Real>(gates), layout.hidden,
+                          at<Real>(inner), at<Real>(output), at<Real>(h), at<Real>(c)},
                          threads);
 }
 
@@ -74,12 +76,23 @@ void states_before(int threads, const Layout& layout, Index begin, Index end, Ad
 }
 
 template <class Real>
+void sequence(int cell, int threads, Index steps, Index batch, Index input, Index hidden, bool reverse, Address x,
+              Address weight_ih, Address weight_hh, Address bias_ih, Address bias_hh, Address output, Address h,
+              Address c) {
+    const nb::gil_scoped_release release;
+    elman::sequence<Real>(elman::Cell(cell),
+                          {steps, batch, input, hidden, reverse, at<const Real>(x), at<const Real>(weight_ih),
+                           at<const Real>(weight_hh), at<const Real>(bias_ih), at<const Real>(bias_hh),
+                           at<Real>(output), at<Real>(h), at<Real>(c)},
+                          threads);
+}
+
+template <class Real>
 void step(int cell, Index batch, Index input, Index hidden, Address x, Address weight_ih, Address weight_hh,
-          Address bias_ih, Address bias_hh, Address h, Address c, Address h_new, Address c_new) {
+          Address bias_ih, Address bias_hh, Address h, Address c) {
     elman::step<Real>(elman::Cell(cell),
                       {batch, input, hidden, at<const Real>(x), at<const Real>(weight_ih), at<const Real>(weight_hh),
-                       at<const Real>(bias_ih), at<const Real>(bias_hh), at<const Real>(h), at<const Real>(c),
-                       at<Real>(h_new), at<Real>(c_new)});
+                       at<const Real>(bias_ih), at<const Real>(bias_hh), at<Real>(h), at<Real>(c)});
 }
 
 nb::list supported_tiers() {
@@ -93,6 +106,14 @@ bool choose_tier(nb::handle name) {
     return elman::choose_tier(name.is_none() ? nullptr : nb::cast<const char*>(name));
 }
 
+// A torch tensor in a kept block, which goes back when the last tensor on it is gone.
+template <class Real>
+nb::ndarray<nb::pytorch, Real, nb::ndim<2>> block(std::size_t rows, std::size_t columns) {
+    void* const memory = elman::take_block(rows * columns * sizeof(Real));
+    const nb::capsule owner(memory, [](void* p) noexcept { elman::give_back_block(p); });
+    return {static_cast<Real*>(memory), {rows, columns}, owner};
+}
+
 template <class Real>
 void define(nb::module_& m, const std::string& type) {
     m.def(("panels_size_" + type).c_str(),
@@ -102,7 +123,9 @@ void define(nb::module_& m, const std::string& type) {
     m.def(("forward_" + type).c_str(), forward<Real>);
     m.def(("backward_" + type).c_str(), backward<Real>);
     m.def(("states_before_" + type).c_str(), states_before<Real>);
+    m.def(("sequence_" + type).c_str(), sequence<Real>);
     m.def(("step_" + type).c_str(), step<Real>);
+    m.def(("block_" + type).c_str(), block<Real>);
 }
 
 }  // namespace
@@ -112,6 +135,8 @@ NB_MODULE(_kernels, m) {
     m.def("lay_out", lay_out);
     define<float>(m, "f32");
     define<double>(m, "f64");
+    m.def("idle_block_bytes", elman::idle_block_bytes);
+    m.def("free_idle_blocks", elman::free_idle_blocks);
     m.def("tier", elman::tier);
     m.def("supported_tiers", supported_tiers);
     m.def("choose_tier", choose_tier, nb::arg("name").none());

@@ -12,11 +12,11 @@ template <class Real>
 constexpr Index padded(Index n) { return (n + Lanes<Real> - 1) / Lanes<Real> * Lanes<Real>; }
 
 // Calls body(column, strip, stride) for each vector of columns: its first column, where its lanes of row k = 0 go, and
-// how far row k + 1 lies behind.
+// how far row k + 1 lies behind. Shares take the strips in turn.
 template <class Real, class Body>
-inline void for_column_vectors(Index depth, Index columns, Real* panels, Body body) {
+inline void for_column_vectors(Index depth, Index columns, Real* panels, Share share, Body body) {
     constexpr Index full = PanelVectors * Lanes<Real>;
-    for (Index begin = 0; begin < columns; begin += full) {
+    for (Index begin = share.number * full; begin < columns; begin += share.count * full) {
         const Index stride = least(columns - begin, full);
         for (Index c = 0; c < stride; c += Lanes<Real>) body(begin + c, panels + begin * depth + c, stride);
     }
@@ -44,10 +44,10 @@ inline void transpose_from(Vector<Real>* v) {
 
 // Packs the transpose of G matrices [H, depth] that lie behind each other; each takes padded<Real>(H) columns.
 template <class Real>
-void pack_transposed(const Real* matrices, Index count, Index H, Index depth, Real* panels) {
+void pack_transposed(const Real* matrices, Index count, Index H, Index depth, Real* panels, Share share) {
     constexpr Index n = Lanes<Real>;
     const Index width = padded<Real>(H);
-    for_column_vectors(depth, count * width, panels, [&](Index column, Real* to, Index stride) {
+    for_column_vectors(depth, count * width, panels, share, [&](Index column, Real* to, Index stride) {
         const Index unit = column % width, rows = least(n, H - unit);
         const Real* const from = matrices + (column / width * H + unit) * depth;
         for (Index k = 0; k < depth; k += n) {
@@ -65,8 +65,8 @@ void pack_transposed(const Real* matrices, Index count, Index H, Index depth, Re
 
 // Packs a matrix [depth, H].
 template <class Real>
-void pack(const Real* matrix, Index depth, Index H, Real* panels) {
-    for_column_vectors(depth, padded<Real>(H), panels, [&](Index unit, Real* to, Index stride) {
+void pack(const Real* matrix, Index depth, Index H, Real* panels, Share share) {
+    for_column_vectors(depth, padded<Real>(H), panels, share, [&](Index unit, Real* to, Index stride) {
         const Index some = least(Lanes<Real>, H - unit);
         for (Index k = 0; k < depth; ++k)
             store(to + k * stride, some == Lanes<Real> ? load(matrix + k * H + unit) : load(matrix + k * H + unit, some));
@@ -120,18 +120,22 @@ void strip(Index rows, Index depth, const Real* a, Index a_stride, const Real* p
 }
 
 // out [rows, columns] (+)= a [rows, depth] times the packed matrix [depth, columns].
+// Called turn by turn with backwards true and false, the first strips are those that the last call left in the cache.
 template <bool Accumulate, class Real>
 void multiply(Index rows, Index depth, Index columns, const Real* a, Index a_stride, const Real* panels, Real* out,
-              Index out_stride) {
+              Index out_stride, bool backwards = false) {
     constexpr Index full = PanelVectors * Lanes<Real>;
-    for (; columns >= full; columns -= full, panels += depth * full, out += full)
-        strip<PanelVectors, Accumulate>(rows, depth, a, a_stride, panels, out, out_stride);
-    switch (columns / Lanes<Real>) {
-        case 1: strip<1, Accumulate>(rows, depth, a, a_stride, panels, out, out_stride); break;
+    const Index strips = (columns + full - 1) / full;
+    for (Index i = 0; i < strips; ++i) {
+        const Index begin = (backwards ? strips - 1 - i : i) * full;
+        const Real* const panel = panels + begin * depth;
+        switch (least(columns - begin, full) / Lanes<Real>) {
+            case 1: strip<1, Accumulate>(rows, depth, a, a_stride, panel, out + begin, out_stride); break;
 #if ELMAN_PANEL_VECTORS > 2
-        case 2: strip<2, Accumulate>(rows, depth, a, a_stride, panels, out, out_stride); break;
-        case 3: strip<3, Accumulate>(rows, depth, a, a_stride, panels, out, out_stride); break;
+            case 2: strip<2, Accumulate>(rows, depth, a, a_stride, panel, out + begin, out_stride); break;
+            case 3: strip<3, Accumulate>(rows, depth, a, a_stride, panel, out + begin, out_stride); break;
 #endif
-        default: break;
+            default: strip<PanelVectors, Accumulate>(rows, depth, a, a_stride, panel, out + begin, out_stride); break;
+        }
     }
 }

@@ -9,28 +9,34 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <vector>
 
 #include "denormals.h"
 #include "dispatch.h"
+#include "elman/memory.h"
 
 namespace elman {
 namespace {
 
-constexpr Index group_rows = 24;              // two tiles; more rows gain nothing while the panels fit the L2 cache
+// Rows of a group: two tiles, and four where the panels outgrow the L2 cache and each row more saves fetching them.
+constexpr Index group_rows = 12, group_rows_of_large = 24;
+constexpr Index large_bytes = 1 << 20;
 constexpr double worth_a_thread = 200000;     // multiplications; below, waking a thread takes longer than the work
 
+constexpr std::size_t kept_bytes = 1 << 16;  // scratch from here on is a kept block
+
 struct Free {
-    void operator()(void* p) const { std::free(p); }
+    bool kept;
+    void operator()(void* p) const { kept ? give_back_block(p) : std::free(p); }
 };
 
 template <class Real>
-using Scratch = std::unique_ptr<Real[], Free>;
-
-template <class Real>
-Scratch<Real> scratch(Index size) {
-    void* p = std::aligned_alloc(64, (size * sizeof(Real) + 127) / 64 * 64);
+std::unique_ptr<Real[], Free> scratch(Index size) {
+    const std::size_t bytes = (size * sizeof(Real) + 127) / 64 * 64;
+    const bool kept = bytes >= kept_bytes;
+    void* const p = kept ? take_block(bytes) : std::aligned_alloc(64, bytes);
     if (!p) throw std::bad_alloc();
-    return Scratch<Real>(static_cast<Real*>(p));
+    return {static_cast<Real*>(p), Free{kept}};
 }
 
 template <class Real>
@@ -48,12 +54,14 @@ Index width_of(Index hidden) {
     return ceil_div(hidden, lanes) * lanes;
 }
 
-// Calls work(group, workspace) for every group: as many as fill the threads evenly, none larger than group_rows.
+// Calls work(group, workspace) for every group: as many as fill the threads evenly, each small enough.
 template <class Real, class Work>
 void share(const Layout& layout, int gates, int threads, Work work) {
     const Index rows = layout.batch, elements = layout.offsets[layout.end] - layout.offsets[layout.begin];
     if (double(elements) * gates * layout.hidden * layout.hidden < worth_a_thread) threads = 1;
-    Index count = ceil_div(rows, threads * group_rows) * threads;
+    const Index panel_bytes = gates * layout.hidden * layout.hidden * Index(sizeof(Real));
+    const Index most = panel_bytes > large_bytes ? group_rows_of_large : group_rows;
+    Index count = ceil_div(rows, threads * most) * threads;
     if (count > rows) count = rows;
     if (threads > count) threads = count > 1 ? int(count) : 1;
     const Index size = count ? ceil_div(rows, count) * (2 + gates) * width_of<Real>(layout.hidden) : 0;
@@ -71,6 +79,13 @@ void share(const Layout& layout, int gates, int threads, Work work) {
             work(Group{rows * taken / count, rows * (taken + 1) / count}, mine);
         }
     }
+}
+
+template <class Work>
+void share_packing(Index elements, int threads, Work work) {
+    if (elements < worth_a_thread) threads = 1;
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    work(Share{omp_get_thread_num(), omp_get_num_threads()});
 }
 
 }  // namespace
@@ -92,13 +107,18 @@ Index panels_size(Cell cell, Index hidden) {
 }
 
 template <class Real>
-void pack_forward(Cell cell, Index hidden, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels) {
-    functions<Real>().cells[int(cell)].pack_forward(hidden, weight_hh, bias_ih, bias_hh, panels);
+void pack_forward(Cell cell, Index hidden, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels,
+                  int threads) {
+    const auto pack = functions<Real>().cells[int(cell)].pack_forward;
+    share_packing(panels_size<Real>(cell, hidden), threads,
+                  [&](Share share) { pack(hidden, weight_hh, bias_ih, bias_hh, panels, share); });
 }
 
 template <class Real>
-void pack_backward(Cell cell, Index hidden, const Real* weight_hh, Real* panels) {
-    functions<Real>().cells[int(cell)].pack_backward(hidden, weight_hh, panels);
+void pack_backward(Cell cell, Index hidden, const Real* weight_hh, Real* panels, int threads) {
+    const auto pack = functions<Real>().cells[int(cell)].pack_backward;
+    share_packing(panels_size<Real>(cell, hidden), threads,
+                  [&](Share share) { pack(hidden, weight_hh, panels, share); });
 }
 
 template <class Real>
@@ -113,6 +133,32 @@ void backward(Cell cell, const Backward<Real>& arguments, int threads) {
     const auto rows = functions<Real>().cells[int(cell)].backward;
     share<Real>(arguments.layout, gates_of(cell), threads,
                 [&](Group group, Real* workspace) { rows(arguments, group, workspace); });
+}
+
+template <class Real>
+void sequence(Cell cell, const Sequence<Real>& s, int threads) {
+    const CellFunctions<Real>& f = functions<Real>().cells[int(cell)];
+    const Index elements = s.steps * s.batch, gates = gates_of(cell), width = width_of<Real>(s.hidden);
+    const Index of_input = s.input * gates * width, of_state = panels_size<Real>(cell, s.hidden);
+    const auto memory = scratch<Real>(of_input + of_state + elements * gates * width);
+    Real* const input_panels = memory.get();
+    Real* const panels = input_panels + of_input;
+    Real* const projected = panels + of_state;
+    const int some = double(elements + gates * s.hidden) * gates * s.hidden * s.input < worth_a_thread ? 1 : threads;
+#pragma omp parallel num_threads(some) if (some > 1)
+    {
+        const FlushDenormals flush;
+        const Share share{omp_get_thread_num(), omp_get_num_threads()};
+        f.pack_input(s.hidden, s.input, s.weight_ih, input_panels, share);
+        f.pack_forward(s.hidden, s.weight_hh, s.bias_ih, s.bias_hh, panels, share);
+#pragma omp barrier
+        const Index first = elements * share.number / share.count, last = elements * (share.number + 1) / share.count;
+        f.project(s.hidden, s.input, last - first, s.x + first * s.input, input_panels, projected + first * gates * width);
+    }
+    std::vector<Index> batch_sizes(s.steps, s.batch), offsets(s.steps + 1);
+    lay_out(s.steps, batch_sizes.data(), elements, s.batch, offsets.data());
+    const Layout layout{batch_sizes.data(), offsets.data(), s.steps, 0, s.steps, s.batch, s.hidden, s.reverse};
+    forward<Real>(cell, {layout, panels, projected, width, nullptr, s.output, s.h, s.c}, threads);
 }
 
 template <class Real>
@@ -140,10 +186,11 @@ void states_before(const Layout& layout, const Real* output, const Real* h_0, Re
 
 #define ELMAN_INSTANTIATE(Real)                                                                      \
     template Index panels_size<Real>(Cell, Index);                                                  \
-    template void pack_forward(Cell, Index, const Real*, const Real*, const Real*, Real*);          \
-    template void pack_backward(Cell, Index, const Real*, Real*);                                   \
+    template void pack_forward(Cell, Index, const Real*, const Real*, const Real*, Real*, int);     \
+    template void pack_backward(Cell, Index, const Real*, Real*, int);                              \
     template void forward(Cell, const Forward<Real>&, int);                                         \
     template void backward(Cell, const Backward<Real>&, int);                                       \
+    template void sequence(Cell, const Sequence<Real>&, int);                                       \
     template void step(Cell, const Step<Real>&);                                                    \
     template void states_before(const Layout&, const Real*, const Real*, Real*, int);
 ELMAN_INSTANTIATE(float)

@@ -43,16 +43,28 @@ void pack_biases(const Real* bias_ih, const Real* bias_hh, Index H, Real* of_pro
 }
 
 template <class Cell, class Real>
-void pack_forward(Index H, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels) {
+void pack_forward(Index H, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels, Share share) {
     const Index columns = Cell::gates * padded<Real>(H);
-    pack_transposed(weight_hh, Cell::gates, H, H, panels);
+    pack_transposed(weight_hh, Cell::gates, H, H, panels, share);
+    if (share.number != 0) return;
     Real* const biases = panels + H * columns;
     pack_biases<Cell>(bias_ih, bias_hh, H, biases, biases + columns);
 }
 
 template <class Cell, class Real>
-void pack_backward(Index H, const Real* weight_hh, Real* panels) {
-    pack(weight_hh, Cell::gates * H, H, panels);
+void pack_backward(Index H, const Real* weight_hh, Real* panels, Share share) {
+    pack(weight_hh, Cell::gates * H, H, panels, share);
+}
+
+template <class Cell, class Real>
+void pack_input(Index H, Index input, const Real* weight_ih, Real* panels, Share share) {
+    pack_transposed(weight_ih, Cell::gates, H, input, panels, share);
+}
+
+template <class Cell, class Real>
+void project(Index H, Index input, Index rows, const Real* x, const Real* panels, Real* projected) {
+    const Index columns = Cell::gates * padded<Real>(H);
+    multiply<false>(rows, input, columns, x, input, panels, projected, columns);
 }
 
 template <class Cell, class Real>
@@ -73,17 +85,17 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
         const Index t = l.reverse ? l.begin + l.end - 1 - p : p;
         const Index alive = alive_at(l, t, group);
         if (alive == 0) continue;
-        multiply<false>(alive, H, G * width, h, width, f.panels, products, G * width);
+        multiply<false>(alive, H, G * width, h, width, f.panels, products, G * width, p & 1);
         for (Index r = 0; r < alive; ++r) {
             const Index element = l.offsets[t] + group.first + r;
-            Real* const gates = f.gates + (element - l.offsets[l.begin]) * G * H;
+            Real* const gates = f.gates + (element - l.offsets[l.begin]) * G * f.gate_width;
             for_blocks<Real>(H, [&](Index unit, auto lanes) {
                 Vector<Real> product[G], projected[G], gate[G];
                 for (int g = 0; g < G; ++g) {
                     const Index k = g * width + unit;
                     product[g] = load(products + r * G * width + k);
                     if (Cell::last_product_apart) product[g] += load(product_bias + k);
-                    projected[g] = lanes.get(gates + g * H + unit) + load(projected_bias + k);
+                    projected[g] = lanes.get(gates + g * f.gate_width + unit) + load(projected_bias + k);
                 }
                 Block<Real> s;
                 s.h_before = load(h + r * width + unit);
@@ -94,7 +106,7 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
                 if constexpr (Cell::has_c) store(c + r * width + unit, s.c);
                 if constexpr (Cell::keeps_gates) {
                     if (f.inner) {
-                        for (int g = 0; g < G; ++g) lanes.put(gates + g * H + unit, gate[g]);
+                        for (int g = 0; g < G; ++g) lanes.put(gates + g * f.gate_width + unit, gate[g]);
                         lanes.put(f.inner + element * H + unit, s.inner);
                     }
                 }
@@ -152,19 +164,28 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
                 if constexpr (Cell::has_c) store(dc + r * width + unit, d.dc_before);
             });
         }
-        multiply<true>(alive, G * H, width, dproducts, G * H, b.panels, dh, width);
+        multiply<true>(alive, G * H, width, dproducts, G * H, b.panels, dh, width, p & 1);
     }
     copy_rows(rows, H, dh, width, b.dh + group.first * H, H);
     if constexpr (Cell::has_c) copy_rows(rows, H, dc, width, b.dc + group.first * H, H);
 }
 
+// Adds lane i to lane i xor Distance, and so on with half the distance: in the end every lane holds the sum.
+template <int Distance, class Real>
+inline Vector<Real> sum_of_lanes(Vector<Real> v) {
+    typedef decltype(v < v) Lane;
+    Lane other;
+    for (int i = 0; i < Lanes<Real>; ++i) other[i] = i ^ Distance;
+    v += __builtin_shuffle(v, other);
+    if constexpr (Distance > 1) return sum_of_lanes<Distance / 2, Real>(v);
+    return v;
+}
+
 template <class Real>
-Real dot(const Real* a, const Real* b, Index n) {
+inline Real dot(const Real* a, const Real* b, Index n) {
     Vector<Real> sum = {};
     for_blocks<Real>(n, [&](Index i, auto lanes) { sum += lanes.get(a + i) * lanes.get(b + i); });
-    Real total = 0;
-    for (int i = 0; i < Lanes<Real>; ++i) total += sum[i];
-    return total;
+    return sum_of_lanes<Lanes<Real> / 2, Real>(sum)[0];
 }
 
 template <class Cell, class Real>
@@ -194,8 +215,8 @@ void step_rows(const Step<Real>& s, Real* workspace) {
             state.h_before = lanes.get(s.h + row * H + unit);
             if constexpr (Cell::has_c) state.c_before = lanes.get(s.c + row * H + unit);
             Cell::template forward<Real>(product, projected, gate, state);
-            lanes.put(s.h_new + row * H + unit, state.h);
-            if constexpr (Cell::has_c) lanes.put(s.c_new + row * H + unit, state.c);
+            lanes.put(s.h + row * H + unit, state.h);
+            if constexpr (Cell::has_c) lanes.put(s.c + row * H + unit, state.c);
         });
     }
 }

@@ -10,12 +10,21 @@ struct Group {
     Index first, last;
 };
 
+// One of `count` shares of a packing.
+struct Share {
+    Index number, count;
+};
+
 template <class Real>
 struct CellFunctions {
     // For h W_hh^T: [H, G * width], and behind it the biases that join W_ih x and the product, [G * width] each.
-    void (*pack_forward)(Index hidden, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels);
+    void (*pack_forward)(Index hidden, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels, Share);
     // For da W_hh: [G * H, width].
-    void (*pack_backward)(Index hidden, const Real* weight_hh, Real* panels);
+    void (*pack_backward)(Index hidden, const Real* weight_hh, Real* panels, Share);
+    // For W_ih x: [I, G * width].
+    void (*pack_input)(Index hidden, Index input, const Real* weight_ih, Real* panels, Share);
+    // projected [rows, G * width] = x [rows, I] times those panels.
+    void (*project)(Index hidden, Index input, Index rows, const Real* x, const Real* panels, Real* projected);
     // workspace: (2 + G) * width for each row of the group.
     void (*forward)(const Forward<Real>&, Group, Real* workspace);
     void (*backward)(const Backward<Real>&, Group, Real* workspace);

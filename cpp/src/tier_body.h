@@ -19,7 +19,8 @@ namespace {
 
 template <class Cell, class Real>
 constexpr CellFunctions<Real> cell_functions() {
-    return {pack_forward<Cell, Real>, pack_backward<Cell, Real>, forward_rows<Cell, Real>, backward_rows<Cell, Real>, step_rows<Cell, Real>};
+    return {pack_forward<Cell, Real>, pack_backward<Cell, Real>, pack_input<Cell, Real>, project<Cell, Real>,
+            forward_rows<Cell, Real>, backward_rows<Cell, Real>, step_rows<Cell, Real>};
 }
 
 template <class Real>

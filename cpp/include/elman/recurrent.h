@@ -32,7 +32,8 @@ template <class Real>
 struct Forward {
     Layout layout;
     const Real* panels;  // what pack_forward wrote
-    Real* gates;         // [M, G*H] on entry W_ih x without bias; on return, if `inner` is given, the gates: LSTM i f g o, GRU r z n
+    Real* gates;         // [M, G*H] on entry W_ih x without bias; if `inner` is given, on return LSTM i f g o, GRU r z n
+    Index gate_width;    // H, or more where each gate of `gates` is padded to this width
     Real* inner;         // [N, H] LSTM: c, GRU: W_hn h + b_hn; null for inference, and for the RNN, whose output is enough
     Real* output;        // [N, H]
     Real* h;             // [B, H] state before the piece on entry, after it on return
@@ -55,6 +56,21 @@ struct Backward {
     Real* dc;             // [B, H] LSTM, likewise
 };
 
+// A whole small call in one: every row has all T steps, nothing is kept for a backward pass.
+template <class Real>
+struct Sequence {
+    Index steps, batch, input, hidden;  // T, B, I, H
+    bool reverse;
+    const Real* x;          // [T, B, I]
+    const Real* weight_ih;  // [G*H, I]
+    const Real* weight_hh;  // [G*H, H]
+    const Real* bias_ih;    // [G*H], or null
+    const Real* bias_hh;    // [G*H], or null
+    Real* output;           // [T, B, H]
+    Real* h;                // [B, H] state before the first step on entry, after the last on return
+    Real* c;                // [B, H] LSTM, likewise
+};
+
 // One step of time without any preparation, for streams: the weights are read where they are.
 template <class Real>
 struct Step {
@@ -64,10 +80,8 @@ struct Step {
     const Real* weight_hh;       // [G*H, H]
     const Real* bias_ih;         // [G*H], or null
     const Real* bias_hh;         // [G*H], or null
-    const Real* h;               // [B, H]
-    const Real* c;               // [B, H] LSTM
-    Real* h_new;                 // [B, H]
-    Real* c_new;                 // [B, H] LSTM
+    Real* h;                     // [B, H] state before the step on entry, after it on return
+    Real* c;                     // [B, H] LSTM, likewise
 };
 
 // Fills offsets and says whether batch_sizes describe `elements` elements of at most `batch` rows and never rise.
@@ -77,14 +91,17 @@ bool lay_out(Index steps, const Index* batch_sizes, Index elements, Index batch,
 template <class Real>
 Index panels_size(Cell cell, Index hidden);  // in elements, of either
 template <class Real>
-void pack_forward(Cell cell, Index hidden, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels);
+void pack_forward(Cell cell, Index hidden, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels,
+                  int threads);
 template <class Real>
-void pack_backward(Cell cell, Index hidden, const Real* weight_hh, Real* panels);
+void pack_backward(Cell cell, Index hidden, const Real* weight_hh, Real* panels, int threads);
 
 template <class Real>
 void forward(Cell cell, const Forward<Real>& arguments, int threads);
 template <class Real>
 void backward(Cell cell, const Backward<Real>& arguments, int threads);
+template <class Real>
+void sequence(Cell cell, const Sequence<Real>& arguments, int threads);
 template <class Real>
 void step(Cell cell, const Step<Real>& arguments);
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from ..errors import ShapeError
+from .. import ops
+from ..errors import ShapeError, UsageError
 from ..ops import Weights
 from ._border import Border, Lengths
 
@@ -38,23 +39,32 @@ class Recurrent(torch.nn.RNNBase):
 
     def _weights(self, layer: int, reverse: bool) -> Weights:
         suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
-        return Weights(*(getattr(self, name + suffix, None) for name in Weights._fields))  # type: ignore[arg-type]
+        names = tuple(name + suffix for name in Weights._fields)
+        found = Weights(*map(self._parameters.get, names))  # type: ignore[arg-type]
+        if found.weight_ih is not None and found.weight_hh is not None and (found.bias_hh is not None or not self.bias):
+            return found
+        # Parametrized or pruned: the weights are attributes, computed from parameters of other names.
+        return Weights(*(getattr(self, name, None) for name in names))  # type: ignore[arg-type]
 
     def _initial_state(self, border: Border, hx: State | None) -> list[State]:
         """One state per layer and direction, rows in the ragged order."""
-        slots = self.num_layers * (2 if self.bidirectional else 1)
-        unbatched = border.unbatched
         if hx is None:
+            slots = self.num_layers * (2 if self.bidirectional else 1)
             return [tuple(border.data.new_zeros(border.batch, size) for size in self._state_sizes())] * slots
+        self._check_state(hx, None if border.unbatched else border.batch)
+        batched = [state.unsqueeze(1) if border.unbatched else state for state in hx]
+        return list(zip(*(border.sort(state, 1).unbind(0) for state in batched), strict=True))
+
+    def _check_state(self, hx: State, batch: int | None) -> None:
+        """Raises ShapeError unless every state is [L * D, B, size]; without B if batch is None."""
+        slots = self.num_layers * (2 if self.bidirectional else 1)
         for position, (state, width) in enumerate(zip(hx, self._state_sizes(), strict=True)):
-            wanted = (slots, width) if unbatched else (slots, border.batch, width)
-            if tuple(state.shape) != wanted:
+            wanted = (slots, width) if batch is None else (slots, batch, width)
+            if state.shape != wanted:
                 raise ShapeError(
                     f"Expected hidden[{position}] size {wanted} (layers * directions, batch, size), "
                     f"got {list(state.shape)}"
                 )
-        batched = [state.unsqueeze(1) if unbatched else state for state in hx]
-        return list(zip(*(border.sort(state, 1).unbind(0) for state in batched), strict=True))
 
     def _sequence(self, border: Border, hx: State | None) -> tuple[Tensor, State]:
         """All layers and directions: output [N, D * P] and final states [L * D, B, size], rows in the ragged order."""
@@ -78,13 +88,72 @@ class Recurrent(torch.nn.RNNBase):
     def _call(
         self, input: Tensor | PackedSequence, hx: State | None, lengths: Lengths
     ) -> tuple[Tensor | PackedSequence, State]:
+        if lengths is None and isinstance(input, Tensor) and input.dim() == 3 and self._is_small(input):
+            return self._infer(input, hx)
         border = Border(input, lengths, self.batch_first, batched_dims=3)
-        if border.data.shape[-1] != self.input_size:
-            raise ShapeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {border.data.shape[-1]}"
-            )
+        self._check_input(border.data)
         output, finals = self._sequence(border, hx)
         finals = tuple(border.unsort(final, 1) for final in finals)
         if border.unbatched:
             finals = tuple(final.squeeze(1) for final in finals)
         return border.leave(output), finals
+
+    def _check_input(self, x: Tensor) -> None:
+        if x.shape[-1] != self.input_size:
+            raise ShapeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.shape[-1]}"
+            )
+
+    # --- inference where a call's own costs count -----------------------------------------------------------------
+
+    def _is_small(self, x: Tensor) -> bool:
+        return (
+            not self.proj_size
+            and not (self.dropout and self.training)
+            and ops.kernels.is_small(x.numel(), self.hidden_size)
+            and ops.is_direct(x)
+        )
+
+    def _infer(self, input: Tensor, hx: State | None) -> tuple[Tensor, State]:
+        """As `_call` on a padded batch, without the operators and the ragged layout."""
+        self._check_input(input)
+        x = (input.transpose(0, 1) if self.batch_first else input).contiguous()
+        steps, batch, _ = x.shape
+        cell, states = self.mode.lower(), self._new_states(x, batch, hx)
+        directions = (False, True) if self.bidirectional else (False,)
+        slot = 0
+        for layer in range(self.num_layers):
+            outputs = []
+            for reverse in directions:
+                output = x.new_empty(steps, batch, self.hidden_size)
+                h, c = states[0][slot], states[1][slot] if len(states) > 1 else None
+                ops.kernels.sequence(cell, x, h, c, self._weights(layer, reverse), reverse, output)
+                outputs.append(output)
+                slot += 1
+            x = torch.cat(outputs, 2) if self.bidirectional else outputs[0]
+        return x.transpose(0, 1) if self.batch_first else x, states
+
+    def _new_states(self, x: Tensor, batch: int, hx: State | None) -> State:
+        """States [L * D, B, H] that may be written to."""
+        if hx is None:
+            slots = self.num_layers * (2 if self.bidirectional else 1)
+            return tuple(x.new_zeros(slots, batch, size) for size in self._state_sizes())
+        self._check_state(hx, batch)
+        return tuple(state.clone(memory_format=torch.contiguous_format) for state in hx)
+
+    def _step(self, x: Tensor, hx: State | None) -> tuple[Tensor, State]:
+        if self.bidirectional:
+            raise UsageError("a bidirectional layer reads a sequence from its end, so it has no single step")
+        if x.dim() != 2:
+            raise ShapeError(f"Expected x_t [B, {self.input_size}], got {tuple(x.shape)}")
+        if not ops.is_direct(x) or self.proj_size or (self.dropout and self.training):
+            sequence, state = self._call(x.unsqueeze(1 if self.batch_first else 0), hx, None)
+            assert isinstance(sequence, Tensor)
+            return sequence.squeeze(1 if self.batch_first else 0), state
+        self._check_input(x)
+        states = self._new_states(x, x.shape[0], hx)
+        for layer in range(self.num_layers):
+            h, c = states[0][layer], states[1][layer] if len(states) > 1 else None
+            ops.kernels.step(self.mode.lower(), x, h, c, self._weights(layer, False))
+            x = h
+        return x, states

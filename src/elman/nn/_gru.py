@@ -50,3 +50,17 @@ class GRU(Recurrent):
         """Arguments, results and errors as `RNN.forward`."""
         output, (h_n,) = self._call(input, None if hx is None else (hx,), lengths)
         return output, h_n
+
+    def step(self, x_t: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """One step of a stream, without the costs of a call over a sequence.
+
+        Args:
+            x_t: [B, I], the next element of each of B streams.
+            hx: [L, B, H] state; zeros if not given.
+        Returns:
+            output [B, H] and the new state, which the next step takes.
+        Raises:
+            UsageError: the layer is bidirectional.
+        """
+        output, (h_n,) = self._step(x_t, None if hx is None else (hx,))
+        return output, h_n

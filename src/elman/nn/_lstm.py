@@ -59,3 +59,17 @@ class LSTM(Recurrent):
         """As `RNN.forward`, with hx = (h_0 [L * D, B, P], c_0 [L * D, B, H]) and (h_n, c_n) returned."""
         output, (h_n, c_n) = self._call(input, hx, lengths)
         return output, (h_n, c_n)
+
+    def step(self, x_t: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """One step of a stream, without the costs of a call over a sequence.
+
+        Args:
+            x_t: [B, I], the next element of each of B streams.
+            hx: (h [L, B, H], c [L, B, H]) state; zeros if not given.
+        Returns:
+            output [B, H] and the new state, which the next step takes.
+        Raises:
+            UsageError: the layer is bidirectional.
+        """
+        output, (h_n, c_n) = self._step(x_t, hx)
+        return output, (h_n, c_n)

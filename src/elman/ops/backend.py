@@ -1,19 +1,21 @@
 """The switch between implementations of the cells.
 
-`native` (default) is `elman.ops.native`, `torch` is `elman.ops.aten`, `reference` is `elman.ops.reference`; all have the
-functions `rnn`, `lstm` and `gru` with the same arguments. `native` runs float32 and float64 on the CPU; for what it does
-not cover (CUDA, where torch calls cuDNN; other types; LSTMs with a projection) it stands for `torch`. There is no other
-fallback, and `path` tells which one a call takes.
+`native` (default) is `elman.ops.native`, `torch` is `elman.ops.aten`, `reference` is `elman.ops.reference`; all have
+the functions `rnn`, `lstm` and `gru` with the same arguments. `native` runs float32 and float64 on the CPU. For what it
+does not cover (CUDA, where torch calls cuDNN; other types; LSTMs with a projection) it stands for `torch`, and under
+`torch.func`'s transforms (vmap, grad, jvp ..) for `reference`. There is no other fallback; `path` tells which one a
+call takes.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
+import torch
 from torch import Tensor
 
 from ..errors import UsageError
-from . import aten, native, reference
+from . import aten, kernels, native, reference
 from .weights import Weights
 
 _BACKENDS: dict[str, ModuleType] = {"native": native, "torch": aten, "reference": reference}
@@ -40,7 +42,24 @@ def use_backend(name: str) -> Iterator[None]:
 
 def path(data: Tensor, weights: Weights) -> str:
     """Name of the backend that a call with these tensors takes."""
-    return "torch" if _current == "native" and not native.covers(data, weights) else _current
+    if _current != "native":
+        return _current
+    if not native.covers(data, weights):
+        return "torch"
+    if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
+        return "reference"
+    return "native"
+
+
+def is_direct(x: Tensor) -> bool:
+    """Whether inference on this input may call `elman.ops.kernels` without going through torch's operators."""
+    return (
+        _current == "native"
+        and type(x) is Tensor
+        and x.dtype in kernels.DTYPES
+        and x.device.type == "cpu"
+        and native.is_direct()
+    )
 
 
 def rnn(

@@ -4,7 +4,7 @@ What is parallel in time (the input's projection, the weights' gradients) is a m
 the recurrence is `_kernels`, written in cpp/. `_kernels` sees only addresses, so every size and type is checked here.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -13,10 +13,9 @@ from torch import Tensor
 
 from ..errors import ShapeError, UsageError
 from . import _kernels
+from ._run import CELLS, GATES, NUMBER, Run, WeightGradients, address
 from .weights import Weights
 
-CELLS = ("rnn_tanh", "rnn_relu", "lstm", "gru")  # in the order of the kernels' enumeration
-GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
 DTYPES = (torch.float32, torch.float64)
 
 
@@ -64,6 +63,16 @@ def use_tier(name: str) -> Iterator[None]:
         _kernels.choose_tier(before)
 
 
+def idle_memory() -> int:
+    """Bytes of large blocks that are kept for the next call, at most 512 MiB."""
+    return int(_kernels.idle_block_bytes())
+
+
+def free_memory() -> None:
+    """Gives the kept blocks back to the system."""
+    _kernels.free_idle_blocks()
+
+
 def has_reserve(cell: str) -> bool:
     """Whether the backward pass needs more than the output."""
     return GATES[cell] > 1
@@ -88,13 +97,13 @@ def forward(
     """
     data, weights = data.contiguous(), _contiguous(weights)
     _check(cell, data, h_0, c_0, weights)
-    run = _Run(cell, data, batch_sizes, h_0, reverse)
+    run = Run(cell, data, batch_sizes, h_0, reverse)
     panels = run.packed("pack_forward", weights.weight_hh, weights.bias_ih, weights.bias_hh)
     h, c = _state(h_0), None if c_0 is None else _state(c_0)
     keep = keep and has_reserve(cell)
-    output = run.new(run.hidden)
-    inner = run.new(run.hidden) if keep else None
-    kept = run.new(run.stacked) if keep else None
+    output = run.new(run.elements, run.hidden)
+    inner = run.new(run.elements, run.hidden) if keep else None
+    kept = run.new(run.elements, run.stacked) if keep else None
     weight_ih = weights.weight_ih.t()
     for piece in run.pieces(backwards=reverse):
         gates = piece.of(kept) if kept is not None else run.scratch(piece, run.stacked)
@@ -126,148 +135,63 @@ def backward(
     data, h_0, weights = data.contiguous(), h_0.contiguous(), _contiguous(weights)
     c_0, doutput = (None if t is None else t.contiguous() for t in (c_0, doutput))
     _check(cell, data, h_0, c_0, weights)
-    run = _Run(cell, data, batch_sizes, h_0, reverse)
+    run = Run(cell, data, batch_sizes, h_0, reverse)
     panels = run.packed("pack_backward", weights.weight_hh)
     dh = torch.zeros_like(h_0) if dh_n is None else _state(dh_n)
     dc = None if c_0 is None else torch.zeros_like(c_0) if dc_n is None else _state(dc_n)
     gates, inner = (result.gates, result.inner) if has_reserve(cell) else (None, None)
     of_data, of_weights = needs
-    ddata = torch.empty_like(data) if of_data else None
-    of_projection = _WeightGradient(weights.weight_ih, weights.bias_ih) if of_weights else None
-    of_product = _WeightGradient(weights.weight_hh, weights.bias_hh) if of_weights else None
+    ddata = run.new(*data.shape) if of_data else None
+    total = WeightGradients(run, weights) if of_weights else None
     for piece in run.pieces(backwards=not reverse):
         dgates = run.scratch(piece, run.stacked)
         dinner = run.scratch(piece, run.hidden) if cell == "gru" else None
         run.call("backward", piece, panels, h_0, c_0, result.output, gates, inner, doutput, dgates, dinner, dh, dc)
         if ddata is not None:
             torch.mm(dgates, weights.weight_ih, out=piece.of(ddata))
-        if of_projection is not None and of_product is not None:
-            of_projection.add(dgates, piece.of(data))
-            before = run.scratch(piece, run.hidden)
-            run.call("states_before", piece, result.output, h_0, before)
-            of_product.add(dgates if dinner is None else dgates[:, : -run.hidden], before, dinner)
-    dweight_ih, dbias_ih = of_projection or (None, None)
-    dweight_hh, dbias_hh = of_product or (None, None)
-    return Gradients(*(_or_empty(d, h_0) for d in (ddata, dh, dc, dweight_ih, dweight_hh, dbias_ih, dbias_hh)))
+        if total is not None:
+            total.add(dgates, dinner, piece.of(data), run.before(piece, result.output, h_0))
+    dweights = total.finished() if total is not None else (None,) * 4
+    return Gradients(*(_or_empty(d, h_0) for d in (ddata, dh, dc, *dweights)))
 
 
-def step(cell: str, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> tuple[Tensor, ...]:
+# Above, the packing and the loops of `forward` are small beside the work, and the BLAS is faster at the projection.
+_SMALL_PRODUCTS = 1 << 23
+
+
+def is_small(input_elements: int, hidden_size: int) -> bool:
+    """Whether `sequence` is the faster way, for an input of T * B * I elements."""
+    return input_elements * hidden_size <= _SMALL_PRODUCTS
+
+
+def sequence(
+    cell: str, x: Tensor, h: Tensor, c: Tensor | None, weights: Weights, reverse: bool, output: Tensor
+) -> None:
+    """Inference over a small batch without padding, in one call of the kernels, the projection included.
+
+    Args:
+        x: [T, B, I], contiguous.
+        h, c: [B, H], contiguous; the state, replaced by the final one.
+        output: [T, B, H], contiguous, is written.
+    """
+    _check(cell, x, h, c, weights)
+    run = _kernels.sequence_f32 if x.dtype is torch.float32 else _kernels.sequence_f64
+    addresses = map(address, (x, *_contiguous(weights)[:4], output, h, c))
+    run(NUMBER[cell], torch.get_num_threads(), *x.shape, h.shape[1], reverse, *addresses)
+
+
+def step(cell: str, x: Tensor, h: Tensor, c: Tensor | None, weights: Weights) -> None:
     """One step of time without gradient or preparation: the weights are read where they are.
 
     Args:
         x: [B, I].
-        state: (h [B, H],), and c [B, H] for the LSTM.
-    Returns:
-        The new state.
+        h, c: [B, H], contiguous; the state, replaced by the new one.
     """
-    x, weights = x.contiguous(), _contiguous(weights)
-    state = tuple(s.contiguous() for s in state)
-    c_0 = state[1] if cell == "lstm" else None
-    _check(cell, x, state[0], c_0, weights)
-    new = tuple(torch.empty_like(s) for s in state)
-    arrays = (x, *weights[:4], state[0], c_0, new[0], new[1] if cell == "lstm" else None)
+    x = x.contiguous()
+    _check(cell, x, h, c, weights)
     run = _kernels.step_f32 if x.dtype == torch.float32 else _kernels.step_f64
-    run(CELLS.index(cell), x.shape[0], x.shape[1], state[0].shape[1], *map(_address, arrays))
-    return new
-
-
-# --- pieces of a sequence ---------------------------------------------------------------------------------------------
-
-# A piece's gates in bytes: few enough to be still in the cache for the products that read them next.
-_PIECE_BYTES = 2 << 20
-_PIECE_ELEMENTS = 2048  # and enough elements to keep those products efficient
-
-
-class _Piece(NamedTuple):
-    """Steps [begin, end) and their elements."""
-
-    begin: int
-    end: int
-    elements: slice
-
-    def of(self, tensor: Tensor) -> Tensor:
-        return tensor[self.elements]
-
-
-class _Run:
-    """One call: sizes, layout and how to reach the kernels of its type. `_kernels` sees only addresses."""
-
-    def __init__(self, cell: str, data: Tensor, batch_sizes: Tensor, h_0: Tensor, reverse: bool) -> None:
-        self.cell, self.threads = CELLS.index(cell), torch.get_num_threads()
-        self.batch, self.hidden = h_0.shape
-        self.stacked = GATES[cell] * self.hidden
-        self.like, self.suffix = data, "_f32" if data.dtype == torch.float32 else "_f64"
-        self.steps, self.elements = batch_sizes.shape[0], data.shape[0]
-        self.batch_sizes, self.offsets = batch_sizes, batch_sizes.new_empty(self.steps + 1)
-        if (
-            batch_sizes.dtype != torch.int64
-            or not batch_sizes.is_contiguous()
-            or not _kernels.lay_out(self.steps, batch_sizes.data_ptr(), self.elements, self.batch, _address(self.offsets))
-        ):
-            raise ShapeError(
-                f"Expected batch_sizes [T] int64 that never rise, from at most {self.batch} rows, with sum "
-                f"{self.elements}; got {batch_sizes.dtype}, {batch_sizes.tolist()[:10]} .., sum {int(batch_sizes.sum())}"
-            )
-        self.layout = _kernels.Layout(
-            batch_sizes.data_ptr(), self.offsets.data_ptr(), self.steps, self.batch, self.hidden, reverse
-        )
-
-    def new(self, width: int) -> Tensor:
-        return self.like.new_empty(self.elements, width)
-
-    def scratch(self, piece: _Piece, width: int) -> Tensor:
-        return self.like.new_empty(piece.elements.stop - piece.elements.start, width)
-
-    def pieces(self, backwards: bool) -> list[_Piece]:
-        """Cuts of about equal numbers of elements, in the order in which they are run."""
-        size = max(_PIECE_ELEMENTS, _PIECE_BYTES // max(1, self.stacked * self.like.element_size()))
-        if self.elements <= size * 3 // 2:
-            return [_Piece(0, self.steps, slice(0, self.elements))]
-        count = round(self.elements / size)
-        targets = torch.arange(1, count) * self.elements // count
-        cuts = [0, *torch.searchsorted(self.offsets, targets).unique().tolist(), self.steps]
-        starts = self.offsets[cuts].tolist()
-        found = [
-            _Piece(begin, end, slice(first, last))
-            for begin, end, first, last in zip(cuts, cuts[1:], starts, starts[1:], strict=False)
-            if begin < end
-        ]
-        return found[::-1] if backwards else found
-
-    def packed(self, function: str, *matrices: Tensor | None) -> Tensor:
-        panels = self.like.new_empty(self._kernel("panels_size")(self.cell, self.hidden))
-        self._kernel(function)(self.cell, self.hidden, *map(_address, matrices), panels.data_ptr())
-        return panels
-
-    def call(self, function: str, piece: _Piece, *tensors: Tensor | None) -> None:
-        cell = () if function == "states_before" else (self.cell,)
-        self._kernel(function)(*cell, self.threads, self.layout, piece.begin, piece.end, *map(_address, tensors))
-
-    def _kernel(self, function: str) -> Callable[..., int]:
-        kernel: Callable[..., int] = getattr(_kernels, function + self.suffix)
-        return kernel
-
-
-class _WeightGradient:
-    """Sums d.T @ x and d over the pieces; iterating gives both, the second None without a bias."""
-
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        self.weight = torch.zeros_like(weight)
-        self.bias = None if bias is None else torch.zeros_like(bias)
-
-    def add(self, d: Tensor, x: Tensor, last: Tensor | None = None) -> None:
-        """`last` [M, H] is the gradient of the last gate where it does not lie in d."""
-        split = d.shape[1]
-        self.weight[:split].addmm_(d.t(), x)
-        if last is not None:
-            self.weight[split:].addmm_(last.t(), x)
-        if self.bias is not None:
-            self.bias[:split] += d.sum(0)
-            if last is not None:
-                self.bias[split:] += last.sum(0)
-
-    def __iter__(self) -> Iterator[Tensor | None]:
-        yield from (self.weight, self.bias)
+    addresses = map(address, (x, *_contiguous(weights)[:4], h, c))
+    run(NUMBER[cell], *x.shape, h.shape[1], *addresses)
 
 
 def _state(tensor: Tensor) -> Tensor:
@@ -280,41 +204,39 @@ def _or_empty(tensor: Tensor | None, like: Tensor) -> Tensor:
     return like.new_empty(0) if tensor is None else tensor
 
 
-# --- the border to the addresses --------------------------------------------------------------------------------------
-
-
-def _address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()
-
-
 def _contiguous(weights: Weights) -> Weights:
+    if all(w is None or w.is_contiguous() for w in weights):
+        return weights
     return Weights(*(None if w is None else w.contiguous() for w in weights))  # type: ignore[arg-type]
 
 
-def _check(cell: str, data: Tensor, h_0: Tensor, c_0: Tensor | None, weights: Weights) -> None:
+def _check(cell: str, data: Tensor, h: Tensor, c: Tensor | None, weights: Weights) -> None:
+    """Raises unless data [.., I], the state [B, H] and the weights fit each other: the kernels see addresses only."""
     if cell not in GATES:
         raise UsageError(f"unknown cell {cell!r}: the kernels have {', '.join(CELLS)}")
-    if data.dim() != 2 or h_0.dim() != 2:
-        raise ShapeError(f"Expected data [N, I] and h_0 [B, H], got {tuple(data.shape)} and {tuple(h_0.shape)}")
-    batch, hidden = h_0.shape
+    batch, hidden = h.shape
     stacked = GATES[cell] * hidden
-    wanted: list[tuple[str, Tensor | None, tuple[int, ...]]] = [
-        ("weight_ih", weights.weight_ih, (stacked, data.shape[1])),
-        ("weight_hh", weights.weight_hh, (stacked, hidden)),
-        ("bias_ih", weights.bias_ih, (stacked,)),
-        ("bias_hh", weights.bias_hh, (stacked,)),
-        ("c_0", c_0, (batch, hidden)),
-    ]
-    if data.dtype not in DTYPES or data.device.type != "cpu" or h_0.dtype != data.dtype or h_0.device != data.device:
-        raise ShapeError(
-            f"Expected data and h_0 in float32 or float64 on the CPU, got {data.dtype} on {data.device} "
-            f"and {h_0.dtype} on {h_0.device}"
-        )
-    for name, tensor, size in wanted:
-        if tensor is not None and (tensor.shape != size or tensor.dtype != data.dtype or tensor.device != data.device):
+    dtype = data.dtype
+    if not (dtype is torch.float32 or dtype is torch.float64):
+        raise ShapeError(f"the kernels compute in float32 or float64, got input of {dtype}")
+    wanted = (
+        (weights.weight_ih, (stacked, data.shape[-1])),
+        (weights.weight_hh, (stacked, hidden)),
+        (weights.bias_ih, (stacked,)),
+        (weights.bias_hh, (stacked,)),
+        (c, h.shape),
+        (h, (batch, hidden)),
+    )
+    for place, (tensor, size) in enumerate(wanted):
+        if tensor is None:
+            continue
+        if tensor.shape != size or tensor.dtype is not dtype or not tensor.is_cpu:
+            name = (*Weights._fields[:4], "c", "h")[place]
             raise ShapeError(
-                f"Expected {name} {size} {data.dtype} on {data.device}, "
-                f"got {tuple(tensor.shape)} {tensor.dtype} on {tensor.device}"
+                f"Expected {name} of size {tuple(size)} in the input's type, {dtype} on {data.device}; "
+                f"got {tuple(tensor.shape)}, {tensor.dtype} on {tensor.device}"
             )
-    if cell == "lstm" and c_0 is None:
-        raise ShapeError("an LSTM needs c_0")
+    if cell == "lstm" and c is None:
+        raise ShapeError("an LSTM needs its cell state c")
+    if not data.is_cpu:
+        raise ShapeError(f"the kernels compute on the CPU, got input on {data.device}")

@@ -1,8 +1,8 @@
 """The cells in native code: `rnn`, `lstm` and `gru` by two torch operators over the kernels.
 
 `elman::recurrent` and `elman::recurrent_backward` run any cell over a whole ragged batch. They are known to autograd,
-`torch.compile`, `torch.export` and vmap (row of the outer batch by row). Second derivatives go through
-`elman.ops.reference`; under autocast the operands are cast to float32.
+`torch.compile` and `torch.export`. Second derivatives go through `elman.ops.reference`, and so do whole calls under
+`torch.func`'s transforms (see `elman.ops.backend`); under autocast the operands are cast to float32.
 
 `covers` says what runs here: float32 and float64 on the CPU, without projection.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from . import kernels, reference
 from .kernels import Result
@@ -39,6 +40,17 @@ def covers(data: Tensor, weights: Weights) -> bool:
         data.device.type in ("cpu", "meta")
         and weights.weight_hr is None
         and (data.dtype in kernels.DTYPES or torch.is_autocast_enabled("cpu"))
+    )
+
+
+def is_direct() -> bool:
+    """Whether a call may go around torch's dispatcher: no gradient is recorded and nothing watches the operators."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch.is_grad_enabled()
+        or torch._C._are_functorch_transforms_active()
+        or torch.is_autocast_enabled("cpu")
+        or is_in_torch_dispatch_mode()
     )
 
 
@@ -75,6 +87,8 @@ def gru(
 def _recurrent(
     cell: str, data: Tensor, batch_sizes: Tensor, h_0: Tensor, c_0: Tensor | None, weights: Weights, reverse: bool
 ) -> tuple[Tensor, ...]:
+    if type(data) is Tensor and data.device.type == "cpu" and is_direct():
+        return kernels.forward(cell, data, batch_sizes, h_0, c_0, weights, reverse, keep=False)
     result: tuple[Tensor, ...] = torch.ops.elman.recurrent.default(
         cell, data, batch_sizes, h_0, c_0, *weights[:4], reverse, torch.is_grad_enabled()
     )
@@ -138,8 +152,7 @@ def _backward_fake(  # type: ignore[no-untyped-def]
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    cell, *tensors, reverse, _ = inputs
-    ctx.cell, ctx.reverse = cell, reverse
+    ctx.cell, *tensors, ctx.reverse, ctx.kept = inputs
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(output[3], output[4])
     ctx.save_for_backward(*tensors, output[0], output[3], output[4])
@@ -151,7 +164,7 @@ def _gradients(ctx: Any, doutput: Tensor | None, dh_n: Tensor | None, dc_n: Tens
     dc_n = None if inputs[3] is None else dc_n
     if torch.is_grad_enabled() and not torch.compiler.is_compiling():
         return None, *_differentiable(ctx.cell, ctx.reverse, (doutput, dh_n, dc_n), inputs, needs), None, None
-    if kernels.has_reserve(ctx.cell) and gates.numel() == 0:
+    if kernels.has_reserve(ctx.cell) and not ctx.kept:
         _, _, _, gates, inner = torch.ops.elman.recurrent.default(ctx.cell, *inputs, ctx.reverse, True)
     ddata, *others = torch.ops.elman.recurrent_backward.default(
         ctx.cell, (needs[0], any(needs[4:])), doutput, dh_n, dc_n, *inputs, output, gates, inner, ctx.reverse
@@ -177,11 +190,10 @@ def _differentiable(
     wanted = [tensor for tensor, need in zip(inputs, needs, strict=True) if need]
     known = [(result, d) for result, d in zip(results, outer, strict=False) if d is not None]
     found = iter(
-        torch.autograd.grad(
-            [r for r, _ in known], wanted, [d for _, d in known], create_graph=True, allow_unused=True
-        )
+        torch.autograd.grad([r for r, _ in known], wanted, [d for _, d in known], create_graph=True, allow_unused=True)
     )
     return [next(found) if need else None for need in needs]
 
 
 torch.library.register_autograd("elman::recurrent", _gradients, setup_context=_setup_context, lib=_library)
+torch.library.register_autocast("elman::recurrent", "cpu", torch.float32, lib=_library)

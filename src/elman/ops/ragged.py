@@ -71,3 +71,43 @@ def sort_by_length(lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Stable order [B] that puts longer rows first, and its inverse [B]."""
     order = torch.argsort(lengths, descending=True, stable=True)
     return order, torch.argsort(order)
+
+
+def lay_out(lengths: Tensor, steps: int, batch_first: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Everything that leads from a padded tensor to the ragged layout and back.
+
+    Args:
+        lengths: [B] int64 on the CPU, each between 0 and `steps`.
+        batch_first: whether the padded tensor is [B, T, ..] or [T, B, ..].
+    Returns:
+        batch_sizes [T'], the order [B] of the rows and its inverse [B], and for each element its place [N] in the
+        flattened padded tensor.
+    """
+    if torch.compiler.is_compiling():
+        result: tuple[Tensor, Tensor, Tensor, Tensor] = torch.ops.elman.lay_out(lengths, steps, batch_first)
+        return result
+    return _lay_out(lengths, steps, batch_first)
+
+
+def _lay_out(lengths: Tensor, steps: int, batch_first: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    order, inverse = sort_by_length(lengths)
+    batch_sizes = batch_sizes_of(lengths)
+    rows, at = rows_and_steps(batch_sizes)
+    rows = order[rows]
+    return batch_sizes, order, inverse, rows * steps + at if batch_first else at * lengths.numel() + rows
+
+
+_operator = torch.library.custom_op(
+    "elman::lay_out",
+    _lay_out,
+    mutates_args=(),
+    schema="(Tensor lengths, SymInt steps, bool batch_first) -> (Tensor, Tensor, Tensor, Tensor)",
+)
+
+
+@_operator.register_fake
+def _(lengths: Tensor, steps: int, batch_first: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    context = torch.library.get_ctx()
+    taken, elements = context.new_dynamic_size(), context.new_dynamic_size()
+    empty = torch.empty_like
+    return lengths.new_empty(taken), empty(lengths), empty(lengths), lengths.new_empty(elements)

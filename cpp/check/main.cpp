@@ -1,0 +1,163 @@
+// A check of the kernels without Python, for machines that are emulated: in every tier, each cell's forward pass in
+// float64 against its formula, its gradients against central differences, and float32 against float64.
+
+#include <cmath>
+#include <cstdio>
+#include <random>
+#include <vector>
+
+#include "elman/recurrent.h"
+
+using namespace elman;
+template <class Real>
+using Array = std::vector<Real>;
+
+namespace {
+
+constexpr Index H = 19, B = 7;
+const Array<Index> batch_sizes{7, 7, 5, 2, 1};
+const Index N = 22;
+
+template <class Real>
+struct Problem {
+    Array<Real> projected, weight_hh, bias_ih, bias_hh, h_0, c_0;
+};
+
+Array<double> random_numbers(Index size, double scale, unsigned seed) {
+    std::mt19937 bits(seed);
+    std::normal_distribution<double> normal(0, scale);
+    Array<double> numbers(size);
+    for (double& number : numbers) number = normal(bits);
+    return numbers;
+}
+
+Problem<double> problem(Cell cell) {
+    const Index G = gates_of(cell);
+    return {random_numbers(N * G * H, 1, 1), random_numbers(G * H * H, 0.2, 2), random_numbers(G * H, 1, 3),
+            random_numbers(G * H, 1, 4),     random_numbers(B * H, 1, 5),       random_numbers(B * H, 1, 6)};
+}
+
+template <class Real>
+Problem<Real> convert(const Problem<double>& p) {
+    const auto to = [](const Array<double>& a) { return Array<Real>(a.begin(), a.end()); };
+    return {to(p.projected), to(p.weight_hh), to(p.bias_ih), to(p.bias_hh), to(p.h_0), to(p.c_0)};
+}
+
+template <class Real>
+struct Run {
+    Array<Index> offsets;
+    Layout layout;
+    Array<Real> gates, inner, output, h, c;
+
+    Run(Cell cell, const Problem<Real>& p, bool reverse)
+        : offsets(batch_sizes.size() + 1), gates(p.projected), inner(N * H), output(N * H), h(p.h_0), c(p.c_0) {
+        const Index T = Index(batch_sizes.size());
+        if (!lay_out(T, batch_sizes.data(), N, B, offsets.data())) std::abort();
+        layout = {batch_sizes.data(), offsets.data(), T, 0, T, B, H, reverse};
+        Array<Real> panels(panels_size<Real>(cell, H));
+        pack_forward(cell, H, p.weight_hh.data(), p.bias_ih.data(), p.bias_hh.data(), panels.data(), 1);
+        forward<Real>(cell, {layout, panels.data(), gates.data(), H, inner.data(), output.data(), h.data(), c.data()}, 1);
+    }
+};
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+// The formula, one number at a time.
+Array<double> plain(Cell cell, const Problem<double>& p, bool reverse) {
+    const Index G = gates_of(cell), T = Index(batch_sizes.size());
+    Array<double> output(N * H), h = p.h_0, c = p.c_0;
+    for (Index step = 0; step < T; ++step) {
+        const Index t = reverse ? T - 1 - step : step;
+        Index offset = 0;
+        for (Index s = 0; s < t; ++s) offset += batch_sizes[s];
+        const Array<double> old = h;
+        for (Index b = 0; b < batch_sizes[t]; ++b)
+            for (Index unit = 0; unit < H; ++unit) {
+                double a[4], product[4];
+                for (Index g = 0; g < G; ++g) {
+                    const Index j = g * H + unit;
+                    product[g] = p.bias_hh[j];
+                    for (Index k = 0; k < H; ++k) product[g] += p.weight_hh[j * H + k] * old[b * H + k];
+                    a[g] = p.projected[(offset + b) * G * H + j] + p.bias_ih[j];
+                }
+                double& state = h[b * H + unit];
+                double& memory = c[b * H + unit];
+                if (cell == Cell::lstm) {
+                    memory = sigmoid(a[1] + product[1]) * memory + sigmoid(a[0] + product[0]) * std::tanh(a[2] + product[2]);
+                    state = sigmoid(a[3] + product[3]) * std::tanh(memory);
+                } else if (cell == Cell::gru) {
+                    const double z = sigmoid(a[1] + product[1]);
+                    state = (1 - z) * std::tanh(a[2] + sigmoid(a[0] + product[0]) * product[2]) + z * state;
+                } else {
+                    state = cell == Cell::rnn_relu ? std::fmax(0, a[0] + product[0]) : std::tanh(a[0] + product[0]);
+                }
+                output[(offset + b) * H + unit] = state;
+            }
+    }
+    return output;
+}
+
+double loss(Cell cell, const Problem<double>& p, const Array<double>& weights, bool reverse) {
+    const Run<double> run(cell, p, reverse);
+    double sum = 0;
+    for (Index i = 0; i < N * H; ++i) sum += weights[i] * run.output[i];
+    return sum;
+}
+
+double largest_difference(const Array<double>& a, const Array<double>& b) {
+    double largest = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) largest = std::fmax(largest, std::fabs(a[i] - b[i]));
+    return largest;
+}
+
+double gradient_error(Cell cell, const Problem<double>& p, bool reverse) {
+    const Index G = gates_of(cell);
+    const Array<double> weights = random_numbers(N * H, 1, 7);
+    const Run<double> run(cell, p, reverse);
+    Array<double> panels(panels_size<double>(cell, H)), dgates(N * G * H), dinner(N * H), dh(B * H), dc(B * H);
+    pack_backward(cell, H, p.weight_hh.data(), panels.data(), 1);
+    backward<double>(cell,
+                     {run.layout, panels.data(), p.h_0.data(), p.c_0.data(), run.output.data(), run.gates.data(),
+                      run.inner.data(), weights.data(), dgates.data(), cell == Cell::gru ? dinner.data() : nullptr,
+                      dh.data(), dc.data()},
+                     1);
+    double largest = 0;
+    const auto compare = [&](Array<double> Problem<double>::*member, const Array<double>& gradient) {
+        for (Index i = 0; i < Index(gradient.size()); i += 5) {
+            Problem<double> up = p, down = p;
+            (up.*member)[i] += 1e-6;
+            (down.*member)[i] -= 1e-6;
+            const double difference = (loss(cell, up, weights, reverse) - loss(cell, down, weights, reverse)) / 2e-6;
+            largest = std::fmax(largest, std::fabs(difference - gradient[i]));
+        }
+    };
+    compare(&Problem<double>::projected, dgates);
+    compare(&Problem<double>::h_0, dh);
+    if (cell == Cell::lstm) compare(&Problem<double>::c_0, dc);
+    return largest;
+}
+
+}  // namespace
+
+int main() {
+    bool good = true;
+    for (int i = 0; i < tier_count(); ++i) {
+        if (!tier_supported(i)) continue;
+        choose_tier(tier_name(i));
+        for (const Cell cell : {Cell::rnn_tanh, Cell::rnn_relu, Cell::lstm, Cell::gru})
+            for (const bool reverse : {false, true}) {
+                const Problem<double> p = problem(cell);
+                const Run<double> precise(cell, p, reverse);
+                const Run<float> single(cell, convert<float>(p), reverse);
+                const double formula = largest_difference(precise.output, plain(cell, p, reverse));
+                const double rounding =
+                    largest_difference(Array<double>(single.output.begin(), single.output.end()), precise.output);
+                const double gradient = gradient_error(cell, p, reverse);
+                const bool fine = formula < 1e-12 && rounding < 2e-5 && gradient < 1e-6;
+                good = good && fine;
+                std::printf("%-7s cell %d %s: formula %.0e, float32 %.0e, gradient %.0e%s\n", tier(), int(cell),
+                            reverse ? "reverse" : "forward", formula, rounding, gradient, fine ? "" : "  WRONG");
+            }
+    }
+    return good ? 0 : 1;
+}

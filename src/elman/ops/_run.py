@@ -1,0 +1,148 @@
+"""One call of the kernels on a ragged batch: its layout, its pieces and its memory.
+
+`_kernels` sees only addresses. A sequence is run in pieces of time so that what a piece's matrix products read is still
+in the cache when they read it, and so that no memory grows with the length but what is kept for the backward pass.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..errors import ShapeError
+from . import _kernels
+from .weights import Weights
+
+CELLS = ("rnn_tanh", "rnn_relu", "lstm", "gru")  # in the order of the kernels' enumeration
+GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
+NUMBER = {cell: number for number, cell in enumerate(CELLS)}
+
+# A piece's gates in bytes: few enough to be still in the cache for the products that read them next.
+_PIECE_BYTES = 2 << 20
+_PIECE_ELEMENTS = 2048  # and enough elements to keep those products efficient
+_BLOCK_ELEMENTS = 1 << 18  # from here on memory is worth a kept block
+
+
+class Piece(NamedTuple):
+    """Steps [begin, end) and their elements."""
+
+    begin: int
+    end: int
+    elements: slice
+
+    def of(self, tensor: Tensor) -> Tensor:
+        return tensor[self.elements]
+
+
+class Run:
+    """One call: sizes, layout and how to reach the kernels of its type. `_kernels` sees only addresses."""
+
+    def __init__(self, cell: str, data: Tensor, batch_sizes: Tensor, h_0: Tensor, reverse: bool) -> None:
+        self.cell, self.threads = NUMBER[cell], torch.get_num_threads()
+        self.batch, self.hidden = h_0.shape
+        self.stacked = GATES[cell] * self.hidden
+        self.like, self.suffix = data, "_f32" if data.dtype == torch.float32 else "_f64"
+        self.steps, self.elements, self.reverse = batch_sizes.shape[0], data.shape[0], reverse
+        self.batch_sizes, self.offsets = batch_sizes, batch_sizes.new_empty(self.steps + 1)
+        readable = batch_sizes.dtype == torch.int64 and batch_sizes.is_contiguous() and batch_sizes.is_cpu
+        layout = (self.steps, batch_sizes.data_ptr(), self.elements, self.batch, self.offsets.data_ptr())
+        if not readable or not _kernels.lay_out(*layout):
+            raise ShapeError(
+                f"Expected batch_sizes [T] int64 on the CPU that never rise, from at most {self.batch} rows, "
+                f"with sum {self.elements}; got {batch_sizes.dtype} {batch_sizes.tolist()[:10]} .."
+            )
+        self.layout = _kernels.Layout(
+            batch_sizes.data_ptr(), self.offsets.data_ptr(), self.steps, self.batch, self.hidden, reverse
+        )
+
+    def new(self, rows: int, width: int) -> Tensor:
+        """Memory [rows, width]; if large, in a block that is kept for the next call."""
+        if rows * width < _BLOCK_ELEMENTS:
+            return self.like.new_empty(rows, width)
+        block: Tensor = self._kernel("block")(rows, width)
+        return block
+
+    def scratch(self, piece: Piece, width: int) -> Tensor:
+        return self.new(piece.elements.stop - piece.elements.start, width)
+
+    def pieces(self, backwards: bool) -> list[Piece]:
+        """Cuts of about equal numbers of elements, in the order in which they are run."""
+        size = max(_PIECE_ELEMENTS, _PIECE_BYTES // max(1, self.stacked * self.like.element_size()))
+        if self.elements <= size * 3 // 2:
+            return [Piece(0, self.steps, slice(0, self.elements))]
+        count = round(self.elements / size)
+        targets = torch.arange(1, count) * self.elements // count
+        cuts = [0, *torch.searchsorted(self.offsets, targets).unique().tolist(), self.steps]
+        ends = self.offsets[cuts].tolist()
+        found = [
+            Piece(begin, end, slice(first, last))
+            for begin, end, first, last in zip(cuts, cuts[1:], ends, ends[1:], strict=False)
+            if begin < end
+        ]
+        return found[::-1] if backwards else found
+
+    def packed(self, function: str, *matrices: Tensor | None) -> Tensor:
+        panels = self.new(1, self._kernel("panels_size")(self.cell, self.hidden))
+        self._kernel(function)(self.cell, self.threads, self.hidden, *map(address, matrices), panels.data_ptr())
+        return panels
+
+    def call(self, function: str, piece: Piece, *tensors: Tensor | None) -> None:
+        cell = () if function == "states_before" else (self.cell,)
+        self._kernel(function)(*cell, self.threads, self.layout, piece.begin, piece.end, *map(address, tensors))
+
+    def before(self, piece: Piece, output: Tensor, h_0: Tensor) -> list[tuple[slice, Tensor]]:
+        """The state before each element's step, as parts (elements of the piece, states): views where there is one."""
+        start, stop, batch = piece.elements.start, piece.elements.stop, self.batch
+        if self.elements != self.steps * batch or not self.elements:
+            states = self.scratch(piece, self.hidden)
+            self.call("states_before", piece, output, h_0, states)
+            return [(slice(None), states)]
+        if not self.reverse:
+            if start:
+                return [(slice(None), output[start - batch : stop - batch])]
+            return [(slice(0, batch), h_0), (slice(batch, None), output[: stop - batch])]
+        if piece.end < self.steps:
+            return [(slice(None), output[start + batch : stop + batch])]
+        return [(slice(0, -batch), output[start + batch :]), (slice(-batch, None), h_0)]
+
+    def _kernel(self, function: str) -> Callable[..., Any]:
+        kernel: Callable[..., Any] = getattr(_kernels, function + self.suffix)
+        return kernel
+
+
+class WeightGradients:
+    """Sums the gradients of the weights over the pieces, transposed, as the BLAS is faster so."""
+
+    def __init__(self, run: Run, weights: Weights) -> None:
+        self.hidden, self.gru = run.hidden, run.cell == NUMBER["gru"]
+        self.projection, self.product = (w.new_zeros(w.shape[::-1]) for w in (weights.weight_ih, weights.weight_hh))
+        bias = weights.bias_ih is not None
+        self.bias = run.like.new_zeros(run.stacked) if bias else None
+        self.inner_bias = run.like.new_zeros(run.hidden) if bias and self.gru else None
+
+    def add(self, dgates: Tensor, dinner: Tensor | None, data: Tensor, before: list[tuple[slice, Tensor]]) -> None:
+        self.projection.addmm_(data.t(), dgates)
+        of_product = self.product.split([self.product.shape[1] - self.hidden, self.hidden], 1) if self.gru else None
+        for elements, states in before:
+            if dinner is None or of_product is None:
+                self.product.addmm_(states.t(), dgates[elements])
+            else:
+                of_product[0].addmm_(states.t(), dgates[elements, : -self.hidden])
+                of_product[1].addmm_(states.t(), dinner[elements])
+        if self.bias is not None:
+            ones = dgates.new_ones(dgates.shape[0])
+            self.bias.addmv_(dgates.t(), ones)
+            if dinner is not None and self.inner_bias is not None:
+                self.inner_bias.addmv_(dinner.t(), ones)
+
+    def finished(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Gradients of weight_ih, weight_hh, bias_ih and bias_hh."""
+        of_bias_hh = None if self.bias is None else self.bias.clone()
+        if of_bias_hh is not None and self.inner_bias is not None:
+            of_bias_hh[-self.hidden :] = self.inner_bias
+        return self.projection.t().contiguous(), self.product.t().contiguous(), self.bias, of_bias_hh
+
+
+def address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
