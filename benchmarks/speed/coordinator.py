@@ -16,7 +16,7 @@ from process import Setup, Worker, WorkerError
 
 Row = dict[str, Any]
 
-RUN_SECONDS = 0.02  # a timed run lasts at least so long
+RUN_SECONDS = 0.1  # a timed run lasts at least so long
 WARM_SECONDS, WARM_CALLS = 0.2, 3
 PAUSE = 0.02  # between runs, for the threads of the last worker to fall asleep: OpenMP's spin for up to some 7 ms
 

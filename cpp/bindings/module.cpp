@@ -95,6 +95,22 @@ void step(int cell, Index batch, Index input, Index hidden, Address x, Address w
                        at<const Real>(bias_ih), at<const Real>(bias_hh), at<Real>(h), at<Real>(c)});
 }
 
+elman::Padded padded(Address data, Address order, Index steps, Index row_stride, Index step_stride) {
+    return {at<char>(data), at<const Index>(order), steps, row_stride, step_stride};
+}
+
+void pad(int threads, const Layout& layout, Index bytes, Address data, Address to, Address order, Index steps,
+         Index row_stride, Index step_stride) {
+    const nb::gil_scoped_release release;
+    elman::pad(layout, at<const char>(data), padded(to, order, steps, row_stride, step_stride), bytes, threads);
+}
+
+void unpad(int threads, const Layout& layout, Index bytes, Address data, Address from, Address order, Index steps,
+           Index row_stride, Index step_stride) {
+    const nb::gil_scoped_release release;
+    elman::unpad(layout, at<char>(data), padded(from, order, steps, row_stride, step_stride), bytes, threads);
+}
+
 nb::list supported_tiers() {
     nb::list names;
     for (int i = 0; i < elman::tier_count(); ++i)
@@ -133,6 +149,8 @@ void define(nb::module_& m, const std::string& type) {
 NB_MODULE(_kernels, m) {
     nb::class_<Layout>(m, "Layout").def(nb::init<Address, Address, Index, Index, Index, bool>());
     m.def("lay_out", lay_out);
+    m.def("pad", pad);
+    m.def("unpad", unpad);
     define<float>(m, "f32");
     define<double>(m, "f64");
     m.def("idle_block_bytes", elman::idle_block_bytes);

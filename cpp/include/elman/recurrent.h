@@ -109,6 +109,18 @@ void step(Cell cell, const Step<Real>& arguments);
 template <class Real>
 void states_before(const Layout& layout, const Real* output, const Real* h_0, Real* before, int threads);
 
+// A padded tensor beside the ragged layout: its rows in the caller's order, its strides in bytes.
+struct Padded {
+    char* data;
+    const Index* order;  // [B] row b of the layout is row order[b] here
+    Index steps;         // of the padded tensor, at least T
+    Index row_stride, step_stride;
+};
+
+// Copies elements of `bytes` bytes each between both; pad writes zeros beyond a row's length.
+void pad(const Layout& layout, const char* data, const Padded& padded, Index bytes, int threads);
+void unpad(const Layout& layout, char* data, const Padded& padded, Index bytes, int threads);
+
 // The instruction set in use: the best that processor and operating system allow, unless one was chosen.
 const char* tier();
 int tier_count();

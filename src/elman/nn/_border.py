@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import ShapeError
-from ..ops import ragged
+from ..ops.padding import Padding, pad, unpad
 
 Lengths = Tensor | Sequence[int] | None
 
@@ -52,15 +52,15 @@ class Border:
             input = input.unsqueeze(1)
         self._batch_first = batch_first and not self.unbatched
         self.batch, self.steps = input.shape[:2] if self._batch_first else input.shape[1::-1]
-        self._place: Tensor | None = None
+        self._padding: Padding | None = None
         if lengths is None:
             self.batch_sizes = torch.full((self.steps if self.batch else 0,), self.batch, dtype=torch.int64)
             self.data = (input.transpose(0, 1) if self._batch_first else input).flatten(0, 1)
             return
-        checked = _checked(lengths, self.batch, self.steps)
-        self.batch_sizes, self._order, self._inverse, place = ragged.lay_out(checked, self.steps, self._batch_first)
-        self._place = place.to(input.device)
-        self.data = input.flatten(0, 1).index_select(0, self._place)
+        self._padding = Padding(_checked(lengths, self.batch, self.steps), self.steps, self._batch_first)
+        self._order, self._inverse = self._padding.order, self._padding.inverse
+        self.batch_sizes = self._padding.batch_sizes
+        self.data = unpad(input, self._padding)
 
     def sort(self, state: Tensor, dim: int) -> Tensor:
         """Rows of a state from the caller's order to the ragged one."""
@@ -77,10 +77,8 @@ class Border:
         """Elements [N, F] in the form the input came in; positions beyond a row's length are 0."""
         if self._packed:
             return PackedSequence(output, self.batch_sizes, self._order, self._inverse)
-        if self._place is not None:
-            size = (self.batch, self.steps) if self._batch_first else (self.steps, self.batch)
-            padded = output.new_zeros(self.batch * self.steps, *output.shape[1:])
-            return padded.index_copy(0, self._place, output).view(*size, *output.shape[1:])
+        if self._padding is not None:
+            return pad(output, self._padding)
         padded = output.view(self.steps, self.batch, *output.shape[1:])
         if self.unbatched:
             return padded.squeeze(1)
