@@ -112,36 +112,52 @@ class Run:
 
 
 class WeightGradients:
-    """Sums the gradients of the weights over the pieces, transposed, as the BLAS is faster so."""
+    """Sums the gradients of the weights over the pieces."""
 
     def __init__(self, run: Run, weights: Weights) -> None:
         self.hidden, self.gru = run.hidden, run.cell == NUMBER["gru"]
-        self.projection, self.product = (w.new_zeros(w.shape[::-1]) for w in (weights.weight_ih, weights.weight_hh))
+        self.projection = _Sum(run, *weights.weight_ih.shape)
+        self.product = _Sum(run, *weights.weight_hh.shape)
         bias = weights.bias_ih is not None
         self.bias = run.like.new_zeros(run.stacked) if bias else None
         self.inner_bias = run.like.new_zeros(run.hidden) if bias and self.gru else None
 
     def add(self, dgates: Tensor, dinner: Tensor | None, data: Tensor, before: list[tuple[slice, Tensor]]) -> None:
-        self.projection.addmm_(data.t(), dgates)
-        of_product = self.product.split([self.product.shape[1] - self.hidden, self.hidden], 1) if self.gru else None
-        for elements, states in before:
-            if dinner is None or of_product is None:
-                self.product.addmm_(states.t(), dgates[elements])
-            else:
-                of_product[0].addmm_(states.t(), dgates[elements, : -self.hidden])
-                of_product[1].addmm_(states.t(), dinner[elements])
+        """Takes a piece's gradients; `dgates` is used up."""
+        self.projection.add(dgates, data)
+        ones = dgates.new_ones(dgates.shape[0])
         if self.bias is not None:
-            ones = dgates.new_ones(dgates.shape[0])
             self.bias.addmv_(dgates.t(), ones)
-            if dinner is not None and self.inner_bias is not None:
+        if dinner is not None:  # the GRU's last gate has one gradient towards its input and another towards its state
+            dgates[:, -self.hidden :] = dinner
+            if self.inner_bias is not None:
                 self.inner_bias.addmv_(dinner.t(), ones)
+        for elements, states in before:
+            self.product.add(dgates[elements], states)
 
     def finished(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """Gradients of weight_ih, weight_hh, bias_ih and bias_hh."""
         of_bias_hh = None if self.bias is None else self.bias.clone()
         if of_bias_hh is not None and self.inner_bias is not None:
             of_bias_hh[-self.hidden :] = self.inner_bias
-        return self.projection.t().contiguous(), self.product.t().contiguous(), self.bias, of_bias_hh
+        return self.projection.finished(), self.product.finished(), self.bias, of_bias_hh
+
+
+class _Sum:
+    """Sum of d.T @ x [rows, columns], held transposed while that is small: the BLAS is up to a fifth faster so."""
+
+    def __init__(self, run: Run, rows: int, columns: int) -> None:
+        self.transposed = rows * columns <= 1 << 19
+        self.total = run.new(columns, rows) if self.transposed else run.new(rows, columns)
+        self.beta = 0
+
+    def add(self, d: Tensor, x: Tensor) -> None:
+        left, right = (x, d) if self.transposed else (d, x)
+        torch.addmm(self.total, left.t(), right, beta=self.beta, out=self.total)
+        self.beta = 1
+
+    def finished(self) -> Tensor:
+        return self.total.t().contiguous() if self.transposed else self.total
 
 
 def address(tensor: Tensor | None) -> int:
