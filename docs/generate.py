@@ -1,9 +1,13 @@
-"""Writes docs/settings.md and docs/cli.md from the code; a test compares them. `make docs` runs it."""
+"""Writes docs/settings.md and docs/cli.md from the code, and the tables of docs/performance.md from the results.
+
+A test compares them. `make docs` runs it.
+"""
 
 import contextlib
 import io
 import os
 import re
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -47,7 +51,17 @@ def command_line() -> str:
     return "\n".join(parts)
 
 
-PAGES = {"settings.md": settings, "cli.md": command_line}
+def performance() -> str:
+    """The page as it stands down to the mark, and behind it the tables of benchmarks/results/speed.jsonl."""
+    sys.path.insert(0, str(HERE.parent / "benchmarks" / "speed"))
+    from tables import markdown
+
+    mark = "<!-- what follows is written by docs/generate.py -->\n"
+    text = (HERE / "performance.md").read_text(encoding="utf-8")
+    return text[: text.index(mark)] + mark + "\n" + markdown()
+
+
+PAGES = {"settings.md": settings, "cli.md": command_line, "performance.md": performance}
 
 if __name__ == "__main__":
     for name, write in PAGES.items():

@@ -168,22 +168,32 @@ def conditions(rows: list[Row]) -> Iterator[str]:
             yield f"ceiling of {row['case'].removeprefix('ceiling/')} threads: {row['gflops']:.0f} GF/s"
 
 
+def tables(path: Path = results.DEFAULT) -> list[tuple[Group, list[tuple[Case, Rows]]]]:
+    """The groups that have a case in the file, with their cases."""
+    measured = list(by_case(results.read(path)))
+    groups = [(group, [(case, peers) for case, peers in measured if group.has(case)]) for group in GROUPS]
+    return [(group, own) for group, own in groups if own]
+
+
+def markdown(path: Path = results.DEFAULT) -> str:
+    """All tables of a file of rows."""
+    rows = results.read(path)
+    parts = ["; ".join(conditions(rows)) + ".", ""]
+    for group, own in tables(path):
+        note = [group.note, ""] if group.note else []
+        parts += [f"### {group.title}", "", *note, table(group, own), "", *summary(own), ""]
+    parts += [
+        f"- {row['case']}, {row['peer']}: {row['status']}, {row['reason']}" for row in rows if row["status"] != "ok"
+    ]
+    return "\n".join(parts).rstrip() + "\n"
+
+
 def main(path: Path = results.DEFAULT) -> int:
     """Prints the tables of a file of rows and draws the figure."""
-    rows = results.read(path)
-    print("; ".join(conditions(rows)) + ".\n")
-    measured = list(by_case(rows))
-    groups = [(group, [(case, peers) for case, peers in measured if group.has(case)]) for group in GROUPS]
-    for group, own in groups:
-        if own:
-            note = [group.note, ""] if group.note else []
-            print(f"### {group.title}", "", *note, table(group, own), "", *summary(own), "", sep="\n")
-    for row in rows:
-        if row["status"] != "ok":
-            print(f"- {row['case']}, {row['peer']}: {row['status']}, {row['reason']}")
+    print(markdown(path), end="")
     from figure import draw  # Matplotlib takes a second to import, and a run of cases needs only `line`
 
-    draw([(group.title, own) for group, own in groups], FIGURE)
+    draw([(group.title, own) for group, own in tables(path)], FIGURE)
     return 0
 
 

@@ -88,11 +88,12 @@ void sequence(int cell, int threads, Index steps, Index batch, Index input, Inde
 }
 
 template <class Real>
-void step(int cell, Index batch, Index input, Index hidden, Address x, Address weight_ih, Address weight_hh,
+void step(int cell, int threads, Index batch, Index input, Index hidden, Address x, Address weight_ih, Address weight_hh,
           Address bias_ih, Address bias_hh, Address h, Address c) {
     elman::step<Real>(elman::Cell(cell),
                       {batch, input, hidden, at<const Real>(x), at<const Real>(weight_ih), at<const Real>(weight_hh),
-                       at<const Real>(bias_ih), at<const Real>(bias_hh), at<Real>(h), at<Real>(c)});
+                       at<const Real>(bias_ih), at<const Real>(bias_hh), at<Real>(h), at<Real>(c)},
+                      threads);
 }
 
 elman::Padded padded(Address data, Address order, Index steps, Index row_stride, Index step_stride) {

@@ -1,4 +1,4 @@
-// Between padded tensors and the ragged layout: copies, row by row, shared out over the threads.
+// Between padded tensors and the ragged layout: copies, shared out over the threads so that each writes in order.
 
 #include <cstring>
 
@@ -9,38 +9,31 @@ namespace {
 
 constexpr double worth_a_thread = 1 << 18;  // bytes
 
-// Calls copy(element, place) for each element, and finish(place, steps left) behind each row's end.
-template <class Copy, class Finish>
-void walk(const Layout& layout, const Padded& padded, Index bytes, int threads, Copy copy, Finish finish) {
-    const double size = double(layout.offsets[layout.steps]) * bytes;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1 && size > worth_a_thread)
-    for (Index row = 0; row < layout.batch; ++row) {
-        char* place = padded.data + padded.order[row] * padded.row_stride;
-        Index t = 0;
-        for (; t < layout.steps && layout.batch_sizes[t] > row; ++t, place += padded.step_stride)
-            copy((layout.offsets[t] + row) * bytes, place);
-        finish(place, padded.steps - t);
-    }
+bool is_worth(const Layout& layout, Index bytes, int threads) {
+    return threads > 1 && double(layout.offsets[layout.steps]) * bytes > worth_a_thread;
 }
 
 }  // namespace
 
 void pad(const Layout& layout, const char* data, const Padded& padded, Index bytes, int threads) {
-    walk(
-        layout, padded, bytes, threads, [=](Index from, char* place) { std::memcpy(place, data + from, bytes); },
-        [=](char* place, Index left) {
-            if (padded.step_stride == bytes) {
-                std::memset(place, 0, left * bytes);
-                return;
-            }
-            for (; left > 0; --left, place += padded.step_stride) std::memset(place, 0, bytes);
-        });
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (is_worth(layout, bytes, threads))
+    for (Index row = 0; row < layout.batch; ++row) {
+        char* to = padded.data + padded.order[row] * padded.row_stride;
+        Index t = 0;
+        for (; t < layout.steps && layout.batch_sizes[t] > row; ++t, to += padded.step_stride)
+            std::memcpy(to, data + (layout.offsets[t] + row) * bytes, bytes);
+        for (; t < padded.steps; ++t, to += padded.step_stride) std::memset(to, 0, bytes);
+    }
 }
 
 void unpad(const Layout& layout, char* data, const Padded& padded, Index bytes, int threads) {
-    walk(
-        layout, padded, bytes, threads, [=](Index to, char* place) { std::memcpy(data + to, place, bytes); },
-        [](char*, Index) {});
+#pragma omp parallel for schedule(static) num_threads(threads) if (is_worth(layout, bytes, threads))
+    for (Index t = 0; t < layout.steps; ++t) {
+        const char* const step = padded.data + t * padded.step_stride;
+        char* to = data + layout.offsets[t] * bytes;
+        for (Index row = 0; row < layout.batch_sizes[t]; ++row, to += bytes)
+            std::memcpy(to, step + padded.order[row] * padded.row_stride, bytes);
+    }
 }
 
 }  // namespace elman

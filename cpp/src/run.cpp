@@ -21,8 +21,7 @@ namespace {
 // Rows of a group: two tiles, and four where the panels outgrow the L2 cache and each row more saves fetching them.
 constexpr Index group_rows = 12, group_rows_of_large = 24;
 constexpr Index large_bytes = 1 << 20;
-constexpr double worth_a_thread = 200000;     // multiplications; below, waking a thread takes longer than the work
-
+constexpr double worth_a_thread = 200000;  // multiplications; below, waking a thread takes longer than the work
 constexpr std::size_t kept_bytes = 1 << 16;  // scratch from here on is a kept block
 
 struct Free {
@@ -162,10 +161,22 @@ void sequence(Cell cell, const Sequence<Real>& s, int threads) {
 }
 
 template <class Real>
-void step(Cell cell, const Step<Real>& arguments) {
-    const auto workspace = scratch<Real>(4 * gates_of(cell) * width_of<Real>(arguments.hidden));
-    const FlushDenormals flush;
-    functions<Real>().cells[int(cell)].step(arguments, workspace.get());
+void step(Cell cell, const Step<Real>& s, int threads) {
+    const Functions<Real>& f = functions<Real>();
+    const Index gates = gates_of(cell), width = width_of<Real>(s.hidden), blocks = width / f.lanes;
+    if (double(s.batch) * gates * s.hidden * (s.hidden + s.input) < worth_a_thread) threads = 1;
+    const Index of_thread = 4 * gates * width;
+    const auto memory = scratch<Real>(s.batch * s.hidden + threads * of_thread + f.lanes);
+    Real* const workspace = memory.get();
+    Real* const h_before = workspace + threads * of_thread;
+    std::memcpy(h_before, s.h, s.batch * s.hidden * sizeof(Real));
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        const FlushDenormals flush;
+        const Index number = omp_get_thread_num(), count = omp_get_num_threads();
+        const Index first = blocks * number / count * f.lanes, last = blocks * (number + 1) / count * f.lanes;
+        f.cells[int(cell)].step(s, h_before, first, last < s.hidden ? last : s.hidden, workspace + number * of_thread);
+    }
 }
 
 template <class Real>
@@ -191,7 +202,7 @@ void states_before(const Layout& layout, const Real* output, const Real* h_0, Re
     template void forward(Cell, const Forward<Real>&, int);                                         \
     template void backward(Cell, const Backward<Real>&, int);                                       \
     template void sequence(Cell, const Sequence<Real>&, int);                                       \
-    template void step(Cell, const Step<Real>&);                                                    \
+    template void step(Cell, const Step<Real>&, int);                                               \
     template void states_before(const Layout&, const Real*, const Real*, Real*, int);
 ELMAN_INSTANTIATE(float)
 ELMAN_INSTANTIATE(double)

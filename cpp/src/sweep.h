@@ -189,7 +189,7 @@ inline Real dot(const Real* a, const Real* b, Index n) {
 }
 
 template <class Cell, class Real>
-void step_rows(const Step<Real>& s, Real* workspace) {
+void step_rows(const Step<Real>& s, const Real* h_before, Index first, Index last, Real* workspace) {
     constexpr int G = Cell::gates;
     const Index H = s.hidden, width = padded<Real>(H);
     Real* const projected_bias = workspace;                   // [G, width]
@@ -200,19 +200,20 @@ void step_rows(const Step<Real>& s, Real* workspace) {
     clear(projections, 2 * G * width);
     for (Index row = 0; row < s.batch; ++row) {
         for (int g = 0; g < G; ++g)
-            for (Index unit = 0; unit < H; ++unit) {
+            for (Index unit = first; unit < last; ++unit) {
                 const Index j = g * H + unit, k = g * width + unit;
                 projections[k] = dot(s.weight_ih + j * s.input, s.x + row * s.input, s.input) + projected_bias[k];
-                products[k] = dot(s.weight_hh + j * H, s.h + row * H, H) + product_bias[k];
+                products[k] = dot(s.weight_hh + j * H, h_before + row * H, H) + product_bias[k];
             }
-        for_blocks<Real>(H, [&](Index unit, auto lanes) {
+        for_blocks<Real>(last - first, [&](Index block, auto lanes) {
+            const Index unit = first + block;
             Vector<Real> product[G], projected[G], gate[G];
             for (int g = 0; g < G; ++g) {
                 product[g] = load(products + g * width + unit);
                 projected[g] = load(projections + g * width + unit);
             }
             Block<Real> state;
-            state.h_before = lanes.get(s.h + row * H + unit);
+            state.h_before = lanes.get(h_before + row * H + unit);
             if constexpr (Cell::has_c) state.c_before = lanes.get(s.c + row * H + unit);
             Cell::template forward<Real>(product, projected, gate, state);
             lanes.put(s.h + row * H + unit, state.h);

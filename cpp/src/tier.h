@@ -28,7 +28,8 @@ struct CellFunctions {
     // workspace: (2 + G) * width for each row of the group.
     void (*forward)(const Forward<Real>&, Group, Real* workspace);
     void (*backward)(const Backward<Real>&, Group, Real* workspace);
-    void (*step)(const Step<Real>&, Real* workspace);  // workspace: 4 * G * width
+    // Units [first, last) of every row; `h_before` [B, H] is the state before. workspace: 4 * G * width.
+    void (*step)(const Step<Real>&, const Real* h_before, Index first, Index last, Real* workspace);
 };
 
 template <class Real>

@@ -103,7 +103,7 @@ void backward(Cell cell, const Backward<Real>& arguments, int threads);
 template <class Real>
 void sequence(Cell cell, const Sequence<Real>& arguments, int threads);
 template <class Real>
-void step(Cell cell, const Step<Real>& arguments);
+void step(Cell cell, const Step<Real>& arguments, int threads);
 
 // The state before each element's step [M, H]: the output of the step before, or h_0. For the gradient of weight_hh.
 template <class Real>

@@ -108,10 +108,10 @@ class Recurrent(torch.nn.RNNBase):
 
     def _is_small(self, x: Tensor) -> bool:
         return (
-            not self.proj_size
+            ops.is_direct(x)
+            and not self.proj_size
             and not (self.dropout and self.training)
             and ops.kernels.is_small(x.numel(), self.hidden_size)
-            and ops.is_direct(x)
         )
 
     def _infer(self, input: Tensor, hx: State | None) -> tuple[Tensor, State]:

@@ -53,7 +53,10 @@ def supported_tiers() -> list[str]:
 
 @contextmanager
 def use_tier(name: str) -> Iterator[None]:
-    """Run the enclosed code on another instruction set: `with use_tier("scalar"): model(x)`. Holds for all threads."""
+    """Run the enclosed code on another instruction set: `with use_tier("scalar"): model(x)`.
+
+    Holds for all threads, and is not for a moment when another one computes.
+    """
     before = tier()
     if not _kernels.choose_tier(name):
         raise UsageError(f"unknown tier {name!r}: this machine runs {', '.join(supported_tiers())}")
@@ -191,7 +194,7 @@ def step(cell: str, x: Tensor, h: Tensor, c: Tensor | None, weights: Weights) ->
     _check(cell, x, h, c, weights)
     run = _kernels.step_f32 if x.dtype == torch.float32 else _kernels.step_f64
     addresses = map(address, (x, *_contiguous(weights)[:4], h, c))
-    run(NUMBER[cell], *x.shape, h.shape[1], *addresses)
+    run(NUMBER[cell], torch.get_num_threads(), *x.shape, h.shape[1], *addresses)
 
 
 def _state(tensor: Tensor) -> Tensor:
@@ -217,26 +220,14 @@ def _check(cell: str, data: Tensor, h: Tensor, c: Tensor | None, weights: Weight
     batch, hidden = h.shape
     stacked = GATES[cell] * hidden
     dtype = data.dtype
-    if not (dtype is torch.float32 or dtype is torch.float64):
-        raise ShapeError(f"the kernels compute in float32 or float64, got input of {dtype}")
-    wanted = (
-        (weights.weight_ih, (stacked, data.shape[-1])),
-        (weights.weight_hh, (stacked, hidden)),
-        (weights.bias_ih, (stacked,)),
-        (weights.bias_hh, (stacked,)),
-        (c, h.shape),
-        (h, (batch, hidden)),
-    )
-    for place, (tensor, size) in enumerate(wanted):
-        if tensor is None:
-            continue
-        if tensor.shape != size or tensor.dtype is not dtype or not tensor.is_cpu:
-            name = (*Weights._fields[:4], "c", "h")[place]
+    if not (dtype is torch.float32 or dtype is torch.float64) or not data.is_cpu:
+        raise ShapeError(f"the kernels compute in float32 or float64 on the CPU, got {dtype} on {data.device}")
+    sizes = ((stacked, data.shape[-1]), (stacked, hidden), (stacked,), (stacked,), (batch, hidden), (batch, hidden))
+    for place, tensor in enumerate((*weights[:4], c, h)):
+        if tensor is not None and (tensor.shape != sizes[place] or tensor.dtype is not dtype or not tensor.is_cpu):
             raise ShapeError(
-                f"Expected {name} of size {tuple(size)} in the input's type, {dtype} on {data.device}; "
-                f"got {tuple(tensor.shape)}, {tensor.dtype} on {tensor.device}"
+                f"Expected {(*Weights._fields[:4], 'c', 'h')[place]} of size {sizes[place]} in the input's type "
+                f"{dtype} on {data.device}; got {tuple(tensor.shape)}, {tensor.dtype} on {tensor.device}"
             )
     if cell == "lstm" and c is None:
         raise ShapeError("an LSTM needs its cell state c")
-    if not data.is_cpu:
-        raise ShapeError(f"the kernels compute on the CPU, got input on {data.device}")

@@ -95,7 +95,7 @@ class _Unpad(torch.autograd.Function):
         ctx.padding = padding
         if not padded[0, 0].is_contiguous():
             padded = padded.contiguous()
-        data = padded.new_empty(int(padding.batch_sizes.sum()), *padded.shape[2:])
+        data = _memory((int(padding.batch_sizes.sum()), *padded.shape[2:]), padded)
         padding.copy(_kernels.unpad, data, padded)
         return data
 
