@@ -152,8 +152,8 @@ def summary(measured: list[tuple[Case, Rows]]) -> Iterator[str]:
         if ratios:
             mean = exp(sum(map(log, ratios.values())) / len(ratios))
             lost = [f"{name} ({ratio:.2f})" for name, ratio in ratios.items() if ratio < 1]
-            text = f"- {peer}: slower in {len(ratios) - len(lost)} of {len(ratios)}, geometric mean {mean:.2f}"
-            yield text + (f"; faster in {', '.join(lost)}" if lost else "")
+            text = f"- {peer}: takes more in {len(ratios) - len(lost)} of {len(ratios)}, geometric mean {mean:.2f}"
+            yield text + (f"; less in {', '.join(lost)}" if lost else "")
 
 
 def conditions(rows: list[Row]) -> Iterator[str]:
