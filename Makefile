@@ -40,7 +40,7 @@ aarch64:
 docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py
 
-$(VENV)/installed: requirements.lock pyproject.toml
+$(VENV)/installed: requirements.lock pyproject.toml $(wildcard cpp/* cpp/*/* cpp/*/*/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --requirement requirements.lock
 	$(BIN)/pip install --quiet --no-build-isolation --no-deps --editable .
