@@ -117,6 +117,19 @@ def test_threads_change_nothing_and_a_second_call_neither(tier, case):
 
 
 @pytest.mark.parametrize("case", NATIVE, ids=str)
+def test_splitting_time_and_carrying_the_state_equals_one_call_bit_for_bit(tier, case):
+    args = arguments(case, [7, 7, 7], input_size=1, hidden_size=37, bias=False, dtype=torch.float32)
+    whole = forward(case, args)
+    function, options, cut = getattr(native, case.name), dict(case.options), 4
+    with torch.no_grad():
+        first = function(args.data[: 3 * cut], args.batch_sizes[:cut], *args.state_0, args.weights, **options)
+        second = function(args.data[3 * cut :], args.batch_sizes[cut:], *first[1:], args.weights, **options)
+    assert torch.equal(torch.cat([first[0], second[0]]), whole[0])
+    for carried, final in zip(second[1:], whole[1:], strict=True):
+        assert torch.equal(carried, final)
+
+
+@pytest.mark.parametrize("case", NATIVE, ids=str)
 def test_a_nan_stays_in_its_row_and_does_stay(tier, case):
     args = arguments(case, [6, 4, 2], hidden_size=17, dtype=torch.float32)
     rows, steps = ops.ragged.rows_and_steps(args.batch_sizes)
