@@ -1,5 +1,5 @@
 // The Python module elman.ops._kernels. Arrays cross as addresses (a DLPack exchange costs 4 us a tensor, more than a
-// whole step); elman.ops.native checks types, sizes and layout, and is the only caller. 0 stands for null.
+// whole step); elman.ops.kernels and its neighbours check types, sizes and layout before. 0 stands for null.
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -19,7 +19,7 @@ namespace {
 template <class T>
 T* at(Address address) { return reinterpret_cast<T*>(address); }
 
-// The whole layout as one tuple, made once for all calls of a sequence.
+// The layout, made once for all calls of a sequence.
 struct Layout : elman::Layout {
     Layout(Address batch_sizes, Address offsets, Index steps, Index batch, Index hidden, bool reverse)
         : elman::Layout{at<const Index>(batch_sizes), at<const Index>(offsets), steps, 0, steps, batch, hidden, reverse} {}

@@ -27,6 +27,16 @@ class Recurrent(torch.nn.RNNBase):
     def flatten_parameters(self) -> None:
         """Nothing to do: the layers read their weights where they are."""
 
+    @property
+    def _directions(self) -> tuple[bool, ...]:
+        """For each direction whether it is the reverse one."""
+        return (False, True) if self.bidirectional else (False,)
+
+    @property
+    def _slots(self) -> int:
+        """L * D, the number of states."""
+        return self.num_layers * len(self._directions)
+
     def _state_sizes(self) -> tuple[int, ...]:
         """Width of each state tensor: (P,) or, for the LSTM, (P, H)."""
         return (self.proj_size or self.hidden_size,)
@@ -49,17 +59,15 @@ class Recurrent(torch.nn.RNNBase):
     def _initial_state(self, border: Border, hx: State | None) -> list[State]:
         """One state per layer and direction, rows in the ragged order."""
         if hx is None:
-            slots = self.num_layers * (2 if self.bidirectional else 1)
-            return [tuple(border.data.new_zeros(border.batch, size) for size in self._state_sizes())] * slots
+            return [tuple(border.data.new_zeros(border.batch, size) for size in self._state_sizes())] * self._slots
         self._check_state(hx, None if border.unbatched else border.batch)
         batched = [state.unsqueeze(1) if border.unbatched else state for state in hx]
         return list(zip(*(border.sort(state, 1).unbind(0) for state in batched), strict=True))
 
     def _check_state(self, hx: State, batch: int | None) -> None:
         """Raises ShapeError unless every state is [L * D, B, size]; without B if batch is None."""
-        slots = self.num_layers * (2 if self.bidirectional else 1)
         for position, (state, width) in enumerate(zip(hx, self._state_sizes(), strict=True)):
-            wanted = (slots, width) if batch is None else (slots, batch, width)
+            wanted = (self._slots, width) if batch is None else (self._slots, batch, width)
             if state.shape != wanted:
                 raise ShapeError(
                     f"Expected hidden[{position}] size {wanted} (layers * directions, batch, size), "
@@ -71,10 +79,9 @@ class Recurrent(torch.nn.RNNBase):
         states = self._initial_state(border, hx)
         data = border.data
         finals: list[State] = []
-        directions = (False, True) if self.bidirectional else (False,)
         for layer in range(self.num_layers):
             outputs = []
-            for reverse in directions:
+            for reverse in self._directions:
                 output, final = self._direction(
                     data, border.batch_sizes, states[len(finals)], self._weights(layer, reverse), reverse
                 )
@@ -107,12 +114,11 @@ class Recurrent(torch.nn.RNNBase):
     # --- inference where a call's own costs count -----------------------------------------------------------------
 
     def _is_small(self, x: Tensor) -> bool:
-        return (
-            ops.is_direct(x)
-            and not self.proj_size
-            and not (self.dropout and self.training)
-            and ops.kernels.is_small(x.numel(), self.hidden_size)
-        )
+        return self._is_direct(x) and ops.kernels.is_small(x.numel(), self.hidden_size)
+
+    def _is_direct(self, x: Tensor) -> bool:
+        """Whether the kernels may be called without the operators, and nothing but them has to be computed."""
+        return ops.is_direct(x) and not self.proj_size and not (self.dropout and self.training)
 
     def _infer(self, input: Tensor, hx: State | None) -> tuple[Tensor, State]:
         """As `_call` on a padded batch, without the operators and the ragged layout."""
@@ -120,11 +126,10 @@ class Recurrent(torch.nn.RNNBase):
         x = (input.transpose(0, 1) if self.batch_first else input).contiguous()
         steps, batch, _ = x.shape
         cell, states = self.mode.lower(), self._new_states(x, batch, hx)
-        directions = (False, True) if self.bidirectional else (False,)
         slot = 0
         for layer in range(self.num_layers):
             outputs = []
-            for reverse in directions:
+            for reverse in self._directions:
                 output = x.new_empty(steps, batch, self.hidden_size)
                 h, c = states[0][slot], states[1][slot] if len(states) > 1 else None
                 ops.kernels.sequence(cell, x, h, c, self._weights(layer, reverse), reverse, output)
@@ -136,8 +141,7 @@ class Recurrent(torch.nn.RNNBase):
     def _new_states(self, x: Tensor, batch: int, hx: State | None) -> State:
         """States [L * D, B, H] that may be written to."""
         if hx is None:
-            slots = self.num_layers * (2 if self.bidirectional else 1)
-            return tuple(x.new_zeros(slots, batch, size) for size in self._state_sizes())
+            return tuple(x.new_zeros(self._slots, batch, size) for size in self._state_sizes())
         self._check_state(hx, batch)
         return tuple(state.clone(memory_format=torch.contiguous_format) for state in hx)
 
@@ -146,7 +150,7 @@ class Recurrent(torch.nn.RNNBase):
             raise UsageError("a bidirectional layer reads a sequence from its end, so it has no single step")
         if x.dim() != 2:
             raise ShapeError(f"Expected x_t [B, {self.input_size}], got {tuple(x.shape)}")
-        if not ops.is_direct(x) or self.proj_size or (self.dropout and self.training):
+        if not self._is_direct(x):
             sequence, state = self._call(x.unsqueeze(1 if self.batch_first else 0), hx, None)
             assert isinstance(sequence, Tensor)
             return sequence.squeeze(1 if self.batch_first else 0), state
@@ -157,3 +161,37 @@ class Recurrent(torch.nn.RNNBase):
             ops.kernels.step(self.mode.lower(), x, h, c, self._weights(layer, False))
             x = h
         return x, states
+
+
+class SingleState(Recurrent):
+    """What the layers share whose state is one tensor: `RNN` and `GRU`."""
+
+    def forward(
+        self, input: Tensor | PackedSequence, hx: Tensor | None = None, lengths: Lengths = None
+    ) -> tuple[Tensor | PackedSequence, Tensor]:
+        """
+        Args:
+            input: [T, B, I], [B, T, I] with batch_first, [T, I] unbatched, or a PackedSequence.
+            hx: [L * D, B, H] initial state (unbatched [L * D, H]); zeros if not given.
+            lengths: [B] real length of each row of a padded tensor, any order, zeros allowed.
+        Returns:
+            output in the form of the input, [.., D * H], zero beyond a row's length; h_n as hx.
+        Raises:
+            ShapeError: sizes that do not fit.
+        """
+        output, (h_n,) = self._call(input, None if hx is None else (hx,), lengths)
+        return output, h_n
+
+    def step(self, x_t: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """One step of a stream, without the costs of a call over a sequence.
+
+        Args:
+            x_t: [B, I], the next element of each of B streams.
+            hx: [L, B, H] state; zeros if not given.
+        Returns:
+            output [B, H] and the new state, which the next step takes.
+        Raises:
+            UsageError: the layer is bidirectional.
+        """
+        output, (h_n,) = self._step(x_t, None if hx is None else (hx,))
+        return output, h_n

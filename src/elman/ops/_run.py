@@ -4,6 +4,7 @@
 in the cache when they read it, and so that no memory grows with the length but what is kept for the backward pass.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from .weights import Weights
 
 CELLS = ("rnn_tanh", "rnn_relu", "lstm", "gru")  # in the order of the kernels' enumeration
 GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
+DTYPES = (torch.float32, torch.float64)
 NUMBER = {cell: number for number, cell in enumerate(CELLS)}
 
 # A piece's gates in bytes: few enough to be still in the cache for the products that read them next.
@@ -42,26 +44,14 @@ class Run:
         self.cell, self.threads = NUMBER[cell], torch.get_num_threads()
         self.batch, self.hidden = h_0.shape
         self.stacked = GATES[cell] * self.hidden
-        self.like, self.suffix = data, "_f32" if data.dtype == torch.float32 else "_f64"
-        self.steps, self.elements, self.reverse = batch_sizes.shape[0], data.shape[0], reverse
-        self.batch_sizes, self.offsets = batch_sizes, batch_sizes.new_empty(self.steps + 1)
-        readable = batch_sizes.dtype == torch.int64 and batch_sizes.is_contiguous() and batch_sizes.is_cpu
-        layout = (self.steps, batch_sizes.data_ptr(), self.elements, self.batch, self.offsets.data_ptr())
-        if not readable or not _kernels.lay_out(*layout):
-            raise ShapeError(
-                f"Expected batch_sizes [T] int64 on the CPU that never rise, from at most {self.batch} rows, "
-                f"with sum {self.elements}; got {batch_sizes.dtype} {batch_sizes.tolist()[:10]} .."
-            )
-        self.layout = _kernels.Layout(
-            batch_sizes.data_ptr(), self.offsets.data_ptr(), self.steps, self.batch, self.hidden, reverse
-        )
+        self.like, self.reverse = data, reverse
+        self.steps, self.elements = batch_sizes.shape[0], data.shape[0]
+        self.layout, self.offsets = lay_out(batch_sizes, self.elements, self.batch, self.hidden, reverse)
+        self._batch_sizes = batch_sizes  # the layout holds its address
 
     def new(self, rows: int, width: int) -> Tensor:
-        """Memory [rows, width]; if large, in a block that is kept for the next call."""
-        if rows * width < _BLOCK_ELEMENTS:
-            return self.like.new_empty(rows, width)
-        block: Tensor = self._kernel("block")(rows, width)
-        return block
+        """Memory [rows, width]; if large, kept for the next call."""
+        return memory((rows, width), self.like)
 
     def scratch(self, piece: Piece, width: int) -> Tensor:
         return self.new(piece.elements.stop - piece.elements.start, width)
@@ -83,13 +73,17 @@ class Run:
         return found[::-1] if backwards else found
 
     def packed(self, function: str, *matrices: Tensor | None) -> Tensor:
-        panels = self.new(1, self._kernel("panels_size")(self.cell, self.hidden))
-        self._kernel(function)(self.cell, self.threads, self.hidden, *map(address, matrices), panels.data_ptr())
+        panels = self.new(1, kernel("panels_size", self.like.dtype)(self.cell, self.hidden))
+        kernel(function, self.like.dtype)(
+            self.cell, self.threads, self.hidden, *map(address, matrices), panels.data_ptr()
+        )
         return panels
 
     def call(self, function: str, piece: Piece, *tensors: Tensor | None) -> None:
         cell = () if function == "states_before" else (self.cell,)
-        self._kernel(function)(*cell, self.threads, self.layout, piece.begin, piece.end, *map(address, tensors))
+        kernel(function, self.like.dtype)(
+            *cell, self.threads, self.layout, piece.begin, piece.end, *map(address, tensors)
+        )
 
     def before(self, piece: Piece, output: Tensor, h_0: Tensor) -> list[tuple[slice, Tensor]]:
         """The state before each element's step, as parts (elements of the piece, states): views where there is one."""
@@ -105,10 +99,6 @@ class Run:
         if piece.end < self.steps:
             return [(slice(None), output[start + batch : stop + batch])]
         return [(slice(0, -batch), output[start + batch :]), (slice(-batch, None), h_0)]
-
-    def _kernel(self, function: str) -> Callable[..., Any]:
-        kernel: Callable[..., Any] = getattr(_kernels, function + self.suffix)
-        return kernel
 
 
 class WeightGradients:
@@ -160,5 +150,43 @@ class _Sum:
         return self.total.t().contiguous() if self.transposed else self.total
 
 
+# --- the border to the addresses --------------------------------------------------------------------------------------
+
+
 def address(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.data_ptr()
+
+
+def kernel(function: str, dtype: torch.dtype) -> Callable[..., Any]:
+    """The function for this type, float32 or float64."""
+    found: Callable[..., Any] = getattr(_kernels, f"{function}_f32" if dtype is torch.float32 else f"{function}_f64")
+    return found
+
+
+def memory(size: tuple[int, ...], like: Tensor) -> Tensor:
+    """Memory of this size; if large and of a type the kernels compute, in a block that is kept for the next call."""
+    elements = math.prod(size)
+    if elements < _BLOCK_ELEMENTS or like.dtype not in DTYPES:
+        return like.new_empty(size)
+    block: Tensor = kernel("block", like.dtype)(1, elements)
+    return block.view(size)
+
+
+def lay_out(
+    batch_sizes: Tensor, elements: int, batch: int, hidden: int = 0, reverse: bool = False
+) -> tuple[_kernels.Layout, Tensor]:
+    """The kernels' layout and the offsets [T + 1] in it. It holds addresses: keep both tensors while it is in use.
+
+    Raises:
+        ShapeError: batch_sizes that do not describe `elements` elements of `batch` rows.
+    """
+    steps = batch_sizes.shape[0]
+    offsets = batch_sizes.new_empty(steps + 1)
+    readable = batch_sizes.dtype == torch.int64 and batch_sizes.is_contiguous() and batch_sizes.is_cpu
+    addresses = (batch_sizes.data_ptr(), offsets.data_ptr())
+    if not readable or not _kernels.lay_out(steps, addresses[0], elements, batch, addresses[1]):
+        raise ShapeError(
+            f"Expected batch_sizes [T] int64 on the CPU that never rise, from at most {batch} rows, "
+            f"with sum {elements}; got {batch_sizes.dtype} {batch_sizes.tolist()[:10]} .."
+        )
+    return _kernels.Layout(*addresses, steps, batch, hidden, reverse), offsets

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UsageError
-from . import aten, kernels, native, reference
+from . import aten, native, reference
 from .weights import Weights
 
 _BACKENDS: dict[str, ModuleType] = {"native": native, "torch": aten, "reference": reference}
@@ -53,13 +53,7 @@ def path(data: Tensor, weights: Weights) -> str:
 
 def is_direct(x: Tensor) -> bool:
     """Whether inference on this input may call `elman.ops.kernels` without going through torch's operators."""
-    return (
-        _current == "native"
-        and type(x) is Tensor
-        and x.dtype in kernels.DTYPES
-        and x.device.type == "cpu"
-        and native.is_direct()
-    )
+    return _current == "native" and native.is_direct(x)
 
 
 def rnn(

@@ -13,10 +13,8 @@ from torch import Tensor
 
 from ..errors import ShapeError, UsageError
 from . import _kernels
-from ._run import CELLS, GATES, NUMBER, Run, WeightGradients, address
+from ._run import CELLS, DTYPES, GATES, NUMBER, Run, WeightGradients, address, kernel
 from .weights import Weights
-
-DTYPES = (torch.float32, torch.float64)
 
 
 class Result(NamedTuple):
@@ -178,9 +176,8 @@ def sequence(
         output: [T, B, H], contiguous, is written.
     """
     _check(cell, x, h, c, weights)
-    run = _kernels.sequence_f32 if x.dtype is torch.float32 else _kernels.sequence_f64
     addresses = map(address, (x, *_contiguous(weights)[:4], output, h, c))
-    run(NUMBER[cell], torch.get_num_threads(), *x.shape, h.shape[1], reverse, *addresses)
+    kernel("sequence", x.dtype)(NUMBER[cell], torch.get_num_threads(), *x.shape, h.shape[1], reverse, *addresses)
 
 
 def step(cell: str, x: Tensor, h: Tensor, c: Tensor | None, weights: Weights) -> None:
@@ -192,9 +189,8 @@ def step(cell: str, x: Tensor, h: Tensor, c: Tensor | None, weights: Weights) ->
     """
     x = x.contiguous()
     _check(cell, x, h, c, weights)
-    run = _kernels.step_f32 if x.dtype == torch.float32 else _kernels.step_f64
     addresses = map(address, (x, *_contiguous(weights)[:4], h, c))
-    run(NUMBER[cell], torch.get_num_threads(), *x.shape, h.shape[1], *addresses)
+    kernel("step", x.dtype)(NUMBER[cell], torch.get_num_threads(), *x.shape, h.shape[1], *addresses)
 
 
 def _state(tensor: Tensor) -> Tensor:
@@ -220,7 +216,7 @@ def _check(cell: str, data: Tensor, h: Tensor, c: Tensor | None, weights: Weight
     batch, hidden = h.shape
     stacked = GATES[cell] * hidden
     dtype = data.dtype
-    if not (dtype is torch.float32 or dtype is torch.float64) or not data.is_cpu:
+    if dtype not in DTYPES or not data.is_cpu:
         raise ShapeError(f"the kernels compute in float32 or float64 on the CPU, got {dtype} on {data.device}")
     sizes = ((stacked, data.shape[-1]), (stacked, hidden), (stacked,), (stacked,), (batch, hidden), (batch, hidden))
     for place, tensor in enumerate((*weights[:4], c, h)):

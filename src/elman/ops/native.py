@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from . import kernels, reference
+from ._run import DTYPES
 from .kernels import Result
 from .weights import Weights
 
@@ -39,15 +40,18 @@ def covers(data: Tensor, weights: Weights) -> bool:
     return (
         data.device.type in ("cpu", "meta")
         and weights.weight_hr is None
-        and (data.dtype in kernels.DTYPES or torch.is_autocast_enabled("cpu"))
+        and (data.dtype in DTYPES or torch.is_autocast_enabled("cpu"))
     )
 
 
-def is_direct() -> bool:
-    """Whether a call may go around torch's dispatcher: no gradient is recorded and nothing watches the operators."""
+def is_direct(x: Tensor) -> bool:
+    """Whether a call on x may go around torch's dispatcher: a plain tensor, no gradient, nothing that watches."""
     return not (
         torch.compiler.is_compiling()
         or torch.is_grad_enabled()
+        or type(x) is not Tensor
+        or x.dtype not in DTYPES
+        or not x.is_cpu
         or torch._C._are_functorch_transforms_active()
         or torch.is_autocast_enabled("cpu")
         or is_in_torch_dispatch_mode()
@@ -87,7 +91,7 @@ def gru(
 def _recurrent(
     cell: str, data: Tensor, batch_sizes: Tensor, h_0: Tensor, c_0: Tensor | None, weights: Weights, reverse: bool
 ) -> tuple[Tensor, ...]:
-    if type(data) is Tensor and data.device.type == "cpu" and is_direct():
+    if is_direct(data):
         return kernels.forward(cell, data, batch_sizes, h_0, c_0, weights, reverse, keep=False)
     result: tuple[Tensor, ...] = torch.ops.elman.recurrent.default(
         cell, data, batch_sizes, h_0, c_0, *weights[:4], reverse, torch.is_grad_enabled()

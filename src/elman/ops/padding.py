@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from . import _kernels, ragged
-
-_KEPT_BYTES = 1 << 20  # from here on a padded result lies in memory that is kept for the next call
+from ._run import lay_out, memory
 
 
 class Padding:
@@ -44,10 +43,7 @@ class Padding:
 
     def copy(self, kernel: Any, data: Tensor, padded: Tensor) -> None:
         """Runs `_kernels.pad` or `unpad` on data [N, ..] and a padded tensor, both contiguous within an element."""
-        offsets = self.batch_sizes.new_empty(self.batch_sizes.shape[0] + 1)
-        sizes = self.batch_sizes.data_ptr()
-        _kernels.lay_out(offsets.shape[0] - 1, sizes, data.shape[0], self.batch, offsets.data_ptr())
-        layout = _kernels.Layout(sizes, offsets.data_ptr(), offsets.shape[0] - 1, self.batch, 0, False)
+        layout, _offsets = lay_out(self.batch_sizes, data.shape[0], self.batch)
         width = padded.element_size()
         rows, steps = (
             stride * width for stride in (padded.stride() if self.batch_first else padded.stride()[1::-1])[:2]
@@ -95,7 +91,7 @@ class _Unpad(torch.autograd.Function):
         ctx.padding = padding
         if not padded[0, 0].is_contiguous():
             padded = padded.contiguous()
-        data = _memory((int(padding.batch_sizes.sum()), *padded.shape[2:]), padded)
+        data = memory((int(padding.batch_sizes.sum()), *padded.shape[2:]), padded)
         padding.copy(_kernels.unpad, data, padded)
         return data
 
@@ -109,18 +105,10 @@ class _Pad(torch.autograd.Function):
     def forward(ctx: Any, data: Tensor, padding: Padding) -> Tensor:
         ctx.padding = padding
         size = _size(padding, data)
-        padded = _memory(size, data)
+        padded = memory(size, data)
         padding.copy(_kernels.pad, data.contiguous(), padded)
         return padded
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         return unpad(gradients[0], ctx.padding), None
-
-
-def _memory(size: tuple[int, ...], like: Tensor) -> Tensor:
-    elements = torch.Size(size).numel()
-    if like.dtype != torch.float32 or elements * like.element_size() < _KEPT_BYTES:
-        return like.new_empty(size)
-    block: Tensor = _kernels.block_f32(1, elements)
-    return block.view(size)
