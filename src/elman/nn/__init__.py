@@ -7,6 +7,7 @@ from ._accelerate import Swap, SwapReport, accelerate, restore
 from ._gru import GRU
 from ._lstm import LSTM
 from ._pooling import POOLINGS, Pooling
+from ._recurrence import Recurrence
 from ._rnn import RNN, SimpleRNN
 from ._text_rnn import CELLS, MERGES, TextRNN
 
@@ -18,6 +19,7 @@ __all__ = [
     "POOLINGS",
     "RNN",
     "Pooling",
+    "Recurrence",
     "SimpleRNN",
     "Swap",
     "SwapReport",
