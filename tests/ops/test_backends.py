@@ -3,14 +3,15 @@
 import pytest
 import torch
 
-from cells import CELLS, arguments, random_like
+from cells import CLASSICAL, FAMILY, arguments, random_like
+from cells import run as run_cell
 from elman import ops
 from elman.errors import UsageError
 from tolerances import close
 
 
 def run(case, args, reverse=False):
-    return getattr(ops, case.name)(*args.positional(), reverse=reverse, **dict(case.options))
+    return run_cell(ops, case, args, reverse=reverse)
 
 
 def gradients(results, args, upstream):
@@ -23,7 +24,7 @@ def gradients(results, args, upstream):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("lengths", [[4, 4, 4], [33, 9, 9, 2, 0], [1], [0, 0]], ids=str)
-@pytest.mark.parametrize("case", CELLS, ids=str)
+@pytest.mark.parametrize("case", CLASSICAL, ids=str)
 def test_backend_equals_reference(case, lengths, reverse, dtype, backend):
     args = arguments(case, lengths, input_size=5, hidden_size=6, dtype=dtype)
     with ops.use_backend("reference"):
@@ -39,7 +40,7 @@ def test_backend_equals_reference(case, lengths, reverse, dtype, backend):
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("case", CELLS, ids=str)
+@pytest.mark.parametrize("case", FAMILY, ids=str)
 def test_a_row_does_not_depend_on_its_batch(case, reverse):
     args = arguments(case, [6, 4, 2])
     poisoned = args.data.detach().clone()
@@ -54,18 +55,16 @@ def test_a_row_does_not_depend_on_its_batch(case, reverse):
 
 
 @pytest.mark.parametrize("backend", ["native", "torch", "reference"])
-@pytest.mark.parametrize("case", CELLS, ids=str)
+@pytest.mark.parametrize("case", FAMILY, ids=str)
 def test_splitting_time_and_carrying_the_state_equals_one_call(case, backend):
     args = arguments(case, [7, 7])
-    function = getattr(ops, case.name)
     with ops.use_backend(backend):
         whole = run(case, args)
         cut = 2 * 3
-        options = dict(case.options)
-        first = function(args.data[:cut], args.batch_sizes[:3], *args.state_0, args.weights, **options)
-        second = function(args.data[cut:], args.batch_sizes[3:], *first[1:], args.weights, **options)
-    close(torch.cat([first[0], second[0]]), whole[0])
-    for s, w in zip(second[1:], whole[1:], strict=True):
+        first, state = ops.recurrent(case.name, args.data[:cut], args.batch_sizes[:3], args.state_0, args.weights)
+        second, state = ops.recurrent(case.name, args.data[cut:], args.batch_sizes[3:], state, args.weights)
+    close(torch.cat([first, second]), whole[0])
+    for s, w in zip(state, whole[1:], strict=True):
         close(s, w)
 
 
@@ -78,14 +77,14 @@ def test_use_backend_names_the_choices_and_restores():
         pass
 
 
-@pytest.mark.parametrize("case", CELLS, ids=str)
+@pytest.mark.parametrize("case", CLASSICAL, ids=str)
 @pytest.mark.parametrize("backend", ["native", "torch", "reference"])
 def test_the_switch_decides_which_function_runs(case, backend, monkeypatch):
     called = []
     for module, name in ((ops.native, "native"), (ops.aten, "torch"), (ops.reference, "reference")):
-        original = getattr(module, case.name)
+        original = module.recurrent
         monkeypatch.setattr(
-            module, case.name, lambda *a, name=name, original=original, **k: called.append(name) or original(*a, **k)
+            module, "recurrent", lambda *a, name=name, original=original, **k: called.append(name) or original(*a, **k)
         )
     with ops.use_backend(backend):
         run(case, arguments(case, [2]))
@@ -93,7 +92,7 @@ def test_the_switch_decides_which_function_runs(case, backend, monkeypatch):
 
 
 def test_what_the_kernels_do_not_cover_takes_the_documented_path():
-    args = arguments(CELLS[2], [3], dtype=torch.float32)
+    args = arguments(CLASSICAL[2], [3], dtype=torch.float32)
     half = torch.zeros(3, 3, dtype=torch.bfloat16)
     no_memory = torch.zeros(3, 3, device="meta")
     assert ops.path(args.data, args.weights) == "native"

@@ -8,12 +8,13 @@ import sys
 import pytest
 import torch
 
-from cells import NATIVE, SIZES, arguments, random_like
+from cells import NATIVE, SIZES, Arguments, CellCase, arguments, random_like, run
 from elman import ops
 from elman.errors import ShapeError, UsageError
 from elman.ops import Weights, _run, kernels, native, reference
 from tolerances import close
 
+LSTM = CellCase("lstm")
 TIERS = kernels.supported_tiers()
 RAGGED = [9, 7, 7, 7, 7, 7, 7, 6, 5, 5, 4, 3, 3, 2, 1, 1, 0]
 
@@ -26,7 +27,7 @@ def tier(request):
 
 def results_and_gradients(module, case, args, reverse=False):
     """Results, and gradients of all leaves from the same random numbers in any dtype."""
-    results = getattr(module, case.name)(*args.positional(), reverse=reverse, **dict(case.options))
+    results = run(module, case, args, reverse=reverse)
     upstream = [u.to(args.data.dtype) for u in random_like([r.float() for r in results])]
     pairs = [(r, u) for r, u in zip(results, upstream, strict=True) if r.requires_grad]
     found = torch.autograd.grad(
@@ -37,7 +38,7 @@ def results_and_gradients(module, case, args, reverse=False):
 
 def forward(case, args, reverse=False):
     with torch.no_grad():
-        return getattr(native, case.name)(*args.positional(), reverse=reverse, **dict(case.options))
+        return run(native, case, args, reverse=reverse)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
@@ -86,10 +87,9 @@ def test_a_row_is_the_same_in_any_batch_bit_for_bit(tier, case, reverse):
     whole = forward(case, args, reverse)
     for row in (0, 5, 11, 15):
         mine = rows == row
-        alone = (args.data[mine], torch.ones(int(mine.sum()), dtype=torch.int64))
         states = tuple(s[row : row + 1] for s in args.state_0)
-        with torch.no_grad():
-            single = getattr(native, case.name)(*alone, *states, args.weights, reverse=reverse, **dict(case.options))
+        sizes = torch.ones(int(mine.sum()), dtype=torch.int64)
+        single = forward(case, Arguments(args.data[mine], sizes, states, args.weights), reverse)
         assert torch.equal(single[0], whole[0][mine])
         for one, all_rows in zip(single[1:], whole[1:], strict=True):
             assert torch.equal(one, all_rows[row : row + 1])
@@ -120,10 +120,9 @@ def test_threads_change_nothing_and_a_second_call_neither(tier, case):
 def test_splitting_time_and_carrying_the_state_equals_one_call_bit_for_bit(tier, case):
     args = arguments(case, [7, 7, 7], input_size=1, hidden_size=37, bias=False, dtype=torch.float32)
     whole = forward(case, args)
-    function, options, cut = getattr(native, case.name), dict(case.options), 4
-    with torch.no_grad():
-        first = function(args.data[: 3 * cut], args.batch_sizes[:cut], *args.state_0, args.weights, **options)
-        second = function(args.data[3 * cut :], args.batch_sizes[cut:], *first[1:], args.weights, **options)
+    cut = 4
+    first = forward(case, Arguments(args.data[: 3 * cut], args.batch_sizes[:cut], args.state_0, args.weights))
+    second = forward(case, Arguments(args.data[3 * cut :], args.batch_sizes[cut:], first[1:], args.weights))
     assert torch.equal(torch.cat([first[0], second[0]]), whole[0])
     for carried, final in zip(second[1:], whole[1:], strict=True):
         assert torch.equal(carried, final)
@@ -143,7 +142,7 @@ def test_a_nan_stays_in_its_row_and_does_stay(tier, case):
 
 @pytest.mark.parametrize("case", NATIVE, ids=str)
 def test_large_inputs_saturate_without_overflow(tier, case):
-    if dict(case.options).get("nonlinearity") == "relu":
+    if case.name.endswith("relu"):
         pytest.skip("a relu does not saturate")
     args = arguments(case, [3, 3], hidden_size=17, dtype=torch.float32)
     with torch.no_grad():
@@ -162,23 +161,24 @@ def test_nonlinearities_against_float64(tier, function):
     sizes = torch.ones(len(x), dtype=torch.int64)
     if function == "tanh":
         weights = Weights(torch.ones(1, 1), zero)
-        y = native.rnn(x[:, None], sizes, zero, weights)[0][:, 0]
+        y = native.recurrent("rnn_tanh", x[:, None], sizes, (zero,), weights)[0][:, 0]
         wanted = x.double().tanh()
         assert ((y - wanted).abs() <= 6e-7 * wanted.abs()).all()  # 6 ulp
     else:  # f of an LSTM whose cell starts at 1e-3 and gets nothing: c_n = sigmoid(a_f) c_0
         weights = Weights(torch.tensor([[0.0], [1.0], [0.0], [0.0]]), torch.zeros(4, 1))
         rows = torch.tensor([len(x)])
-        y = native.lstm(x[:, None], rows, torch.zeros(len(x), 1), torch.ones(len(x), 1), weights)[2][:, 0]
+        state_0 = (torch.zeros(len(x), 1), torch.ones(len(x), 1))
+        y = native.recurrent("lstm", x[:, None], rows, state_0, weights)[1][1][:, 0]
         assert (y - x.double().sigmoid()).abs().max() <= 3e-7
     assert y.abs().max() <= 1
 
 
 def test_denormals_are_flushed_inside_and_the_callers_mode_is_kept(tier):
     tiny = torch.full((4,), 1e-40)
-    args = arguments(NATIVE[1], [3], input_size=1, hidden_size=1, dtype=torch.float32)
+    args = arguments(CellCase("rnn_relu"), [3], input_size=1, hidden_size=1, dtype=torch.float32)
     weights = Weights(torch.ones(1, 1), torch.zeros(1, 1))
     small = torch.full((3, 1), 1e-38)  # smallest normal number is 1.2e-38
-    assert native.rnn(small, args.batch_sizes, torch.zeros(1, 1), weights, nonlinearity="relu")[0].eq(0).all()
+    assert native.recurrent("rnn_relu", small, args.batch_sizes, (torch.zeros(1, 1),), weights)[0].eq(0).all()
     assert tiny.mul(1).gt(0).all()
 
 
@@ -186,8 +186,8 @@ def test_the_kernel_runs_and_in_the_tier_that_was_chosen(tier, monkeypatch):
     calls = []
     original = kernels._kernels.forward_f32
     monkeypatch.setattr(kernels._kernels, "forward_f32", lambda *a: calls.append(kernels.tier()) or original(*a))
-    args = arguments(NATIVE[2], [4, 2], dtype=torch.float32)
-    ops.lstm(*args.positional())
+    args = arguments(LSTM, [4, 2], dtype=torch.float32)
+    run(ops, LSTM, args)
     assert calls == [tier]
 
 
@@ -195,11 +195,11 @@ def test_tiers_differ_in_their_rounding():
     """If the switch did nothing, all tiers would agree to the bit."""
     if len(TIERS) < 2:
         pytest.skip("one tier only on this machine")
-    args = arguments(NATIVE[2], RAGGED, hidden_size=33, dtype=torch.float32)
+    args = arguments(LSTM, RAGGED, hidden_size=33, dtype=torch.float32)
     found = []
     for name in TIERS:
         with kernels.use_tier(name):
-            found.append(forward(NATIVE[2], args)[0])
+            found.append(forward(LSTM, args)[0])
     assert not torch.equal(found[0], found[-1])
 
 
@@ -223,17 +223,17 @@ def test_many_threads_of_the_caller_at_once(case):
     program = f"""
 import sys; sys.path.insert(0, {os.path.dirname(os.path.dirname(__file__))!r})
 import concurrent.futures, torch
-from cells import NATIVE, arguments
+from cells import NATIVE, arguments, run
 from elman.ops import native
 case = NATIVE[{NATIVE.index(case)}]
 args = arguments(case, [300] * 40, input_size=8, hidden_size=24, dtype=torch.float32)
-def run(_):
+def once(_):
     torch.set_num_threads(2)
-    results = getattr(native, case.name)(*args.positional(), **dict(case.options))
+    results = run(native, case, args)
     return [*results, *torch.autograd.grad(results[0].sum(), args.leaves(), allow_unused=True)]
-first = run(0)
+first = once(0)
 with concurrent.futures.ThreadPoolExecutor(4) as pool:
-    for again in pool.map(run, range(12)):
+    for again in pool.map(once, range(12)):
         for a, b in zip(first, again, strict=True):
             assert a is b is None or torch.equal(a, b)
 """
@@ -245,10 +245,10 @@ with concurrent.futures.ThreadPoolExecutor(4) as pool:
 
 def test_large_memory_comes_back_and_is_used_again():
     kernels.free_memory()
-    args = arguments(NATIVE[2], [200] * 60, input_size=4, hidden_size=64, dtype=torch.float32)
-    before = results_and_gradients(native, NATIVE[2], args)
+    args = arguments(LSTM, [200] * 60, input_size=4, hidden_size=64, dtype=torch.float32)
+    before = results_and_gradients(native, LSTM, args)
     held = [t.clone() for t in before]
-    again = results_and_gradients(native, NATIVE[2], args)
+    again = results_and_gradients(native, LSTM, args)
     for old, copy in zip(before, held, strict=True):
         assert torch.equal(old, copy)  # in use, so not handed out again
     del before, again
@@ -264,10 +264,9 @@ def test_large_memory_comes_back_and_is_used_again():
 @pytest.mark.parametrize("case", NATIVE, ids=str)
 def test_a_step_equals_a_sequence_of_one(tier, case, size):
     args = arguments(case, [1, 1, 1], input_size=5, hidden_size=size, dtype=torch.float32)
-    expected = getattr(reference, case.name)(*args.positional(), **dict(case.options))[1:]
+    expected = run(reference, case, args)[1:]
     state = [s.detach().clone() for s in args.state_0]
-    cell = f"rnn_{case.options[0][1]}" if case.name == "rnn" else case.name
-    kernels.step(cell, args.data, state[0], state[1] if len(state) > 1 else None, args.weights)
+    kernels.step(case.name, args.data, state[0], state[1] if len(state) > 1 else None, args.weights)
     for actual, wanted in zip(state, expected, strict=True):
         close(actual, wanted.detach())
 
@@ -279,10 +278,9 @@ def test_a_small_call_equals_the_general_one(tier, case, size, reverse):
     args = arguments(case, [6] * 4, input_size=5, hidden_size=size, dtype=torch.float32)
     expected = forward(case, args, reverse)
     state = [s.detach().clone() for s in args.state_0]
-    cell = f"rnn_{case.options[0][1]}" if case.name == "rnn" else case.name
     output = torch.empty(6, 4, size)
     x = args.data.detach().view(6, 4, 5)
-    kernels.sequence(cell, x, state[0], state[1] if len(state) > 1 else None, args.weights, reverse, output)
+    kernels.sequence(case.name, x, state[0], state[1] if len(state) > 1 else None, args.weights, reverse, output)
     for actual, wanted in zip((output.flatten(0, 1), *state), expected, strict=True):
         close(actual, wanted)
 
@@ -300,15 +298,15 @@ def test_a_small_call_equals_the_general_one(tier, case, size, reverse):
     ],
 )
 def test_weights_that_do_not_fit_are_refused(change, message):
-    args = arguments(NATIVE[2], [3, 2], dtype=torch.float32)
+    args = arguments(LSTM, [3, 2], dtype=torch.float32)
     args.weights = args.weights._replace(**change)
     with pytest.raises(ShapeError, match=message):
-        native.lstm(*args.positional())
+        run(native, LSTM, args)
 
 
 @pytest.mark.parametrize("sizes", [[2, 3], [3, 2, 1], [2, 0, 3], [5], [-1, 6]], ids=str)
 def test_batch_sizes_that_do_not_fit_are_refused(sizes):
-    args = arguments(NATIVE[2], [3, 2], dtype=torch.float32)
+    args = arguments(LSTM, [3, 2], dtype=torch.float32)
     args.batch_sizes = torch.tensor(sizes)
     with pytest.raises(ShapeError, match="batch_sizes"):
-        native.lstm(*args.positional())
+        run(native, LSTM, args)

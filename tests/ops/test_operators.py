@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from cells import NATIVE, arguments, random_like
+from cells import NATIVE, arguments, random_like, run
 from elman import ops
 from elman.nn import GRU, LSTM, RNN
 from elman.ops import native  # noqa: F401  (registers the operators)
@@ -17,9 +17,8 @@ LAYERS = [RNN, LSTM, GRU]
 
 
 def operands(case, args):
-    cell = f"rnn_{case.options[0][1]}" if case.name == "rnn" else case.name
     c_0 = args.state_0[1] if case.states == 2 else None
-    return (cell, args.data, args.batch_sizes, args.state_0[0], c_0, *args.weights[:4])
+    return (case.name, args.data, args.batch_sizes, args.state_0[0], c_0, *args.weights[:4])
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -51,18 +50,18 @@ def test_what_needs_no_gradient_gets_none_and_changes_no_other(case, frozen):
     args = arguments(case, [4, 2])
     names = [args.data] if frozen == "data" else [w for w in args.weights if w is not None]
     others = [leaf for leaf in args.leaves() if all(leaf is not name for name in names)]
-    run = lambda: getattr(ops, case.name)(*args.positional(), **dict(case.options))[0].square().sum()  # noqa: E731
-    expected = torch.autograd.grad(run(), others)
+    loss = lambda: run(ops, case, args)[0].square().sum()  # noqa: E731
+    expected = torch.autograd.grad(loss(), others)
     for tensor in names:
         tensor.requires_grad_(False)
-    for actual, wanted in zip(torch.autograd.grad(run(), others), expected, strict=True):
+    for actual, wanted in zip(torch.autograd.grad(loss(), others), expected, strict=True):
         assert torch.equal(actual, wanted)
 
 
 @pytest.mark.parametrize("case", NATIVE, ids=str)
 def test_a_graph_that_is_kept_can_be_walked_twice(case):
     args = arguments(case, [4, 2])
-    output = getattr(ops, case.name)(*args.positional(), **dict(case.options))[0]
+    output = run(ops, case, args)[0]
     first = torch.autograd.grad(output.sum(), args.leaves(), retain_graph=True)
     for again, once in zip(torch.autograd.grad(output.sum(), args.leaves()), first, strict=True):
         assert torch.equal(again, once)
@@ -72,12 +71,7 @@ def test_a_graph_that_is_kept_can_be_walked_twice(case):
 def test_second_derivatives(case):
     args = arguments(case, [3, 2], input_size=2, hidden_size=2)
 
-    def run(*leaves):
-        states = leaves[1 : 1 + case.states]
-        weights = ops.Weights(*leaves[1 + case.states :])
-        return getattr(ops, case.name)(leaves[0], args.batch_sizes, *states, weights, **dict(case.options))
-
-    assert torch.autograd.gradgradcheck(run, args.leaves())
+    assert torch.autograd.gradgradcheck(lambda *leaves: run(ops, case, args.replaced(leaves)), args.leaves())
 
 
 class Classifier(torch.nn.Module):

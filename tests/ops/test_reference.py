@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from cells import CELLS, arguments, random_like
-from elman.ops import reference
+from cells import CLASSICAL, FAMILY, arguments, random_like, run
+from elman.ops import Options, reference
 from elman.ops.ragged import lengths_of
 from tolerances import close
 
@@ -12,18 +12,21 @@ LENGTHS = [5, 3, 3, 1, 0]
 
 
 def forward(case, args, reverse):
-    return getattr(reference, case.name)(*args.positional(), reverse=reverse, **dict(case.options))
+    return run(reference, case, args, reverse=reverse)
 
 
 def by_hand(case, args, upstream, reverse, bptt_truncate=None):
-    function = getattr(reference, f"{case.name}_backward")
-    g = function(*upstream, *args.positional(), reverse=reverse, bptt_truncate=bptt_truncate, **dict(case.options))
+    options = Options(bptt_truncate)
+    output, *state_n = upstream
+    g = reference.recurrent_backward(
+        case.name, output, tuple(state_n), *args.positional(), reverse=reverse, options=options
+    )
     return [g.dx, *g.dstate_0, *(w for w in g.dweights if w is not None)]
 
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("case", CELLS, ids=str)
+@pytest.mark.parametrize("case", FAMILY, ids=str)
 def test_full_bptt_equals_autograd(case, bias, reverse):
     args = arguments(case, LENGTHS, bias=bias)
     results = forward(case, args, reverse)
@@ -34,7 +37,7 @@ def test_full_bptt_equals_autograd(case, bias, reverse):
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("case", CELLS, ids=str)
+@pytest.mark.parametrize("case", FAMILY, ids=str)
 def test_full_bptt_equals_finite_differences(case, reverse):
     args = arguments(case, LENGTHS)
     upstream = random_like(forward(case, args, reverse))
@@ -74,8 +77,7 @@ def truncated_twin(case, args, upstream, reverse, k):
                 if p < position - k:
                     weights = type(weights)(*(None if w is None else w.detach() for w in weights))
                     x = x.detach()
-                out = getattr(reference, case.name)(x, torch.tensor([1]), *state, weights, **dict(case.options))
-                state = out[1:]
+                _, state = reference.recurrent(case.name, x, torch.tensor([1]), state, weights)
             loss = (state[0] * doutput[elements[position]]).sum()
             if position == length - 1:
                 loss = loss + sum((s * d[row]).sum() for s, d in zip(state, dfinal, strict=True))
@@ -89,9 +91,24 @@ def truncated_twin(case, args, upstream, reverse, k):
     return total
 
 
+@pytest.mark.parametrize("case", CLASSICAL, ids=str)
+def test_the_classical_cells_under_their_own_names(case):
+    args = arguments(case, LENGTHS)
+    results = forward(case, args, False)
+    upstream = random_like(results)
+    name, *kind = case.name.split("_")
+    named = {"nonlinearity": kind[0]} if kind else {}
+    flat = (args.data, args.batch_sizes, *args.state_0, args.weights)
+    for actual, wanted in zip(getattr(reference, name)(*flat, **named), results, strict=True):
+        assert torch.equal(actual, wanted)
+    g = getattr(reference, f"{name}_backward")(*upstream, *flat, bptt_truncate=2, **named)
+    for actual, wanted in zip([g.dx, *g.dstate_0], by_hand(case, args, upstream, False, 2), strict=False):
+        assert torch.equal(actual, wanted)
+
+
 @pytest.mark.parametrize("k", [0, 1, 2, 3])
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("case", CELLS, ids=str)
+@pytest.mark.parametrize("case", FAMILY, ids=str)
 def test_truncated_bptt_equals_one_output_at_a_time(case, reverse, k):
     args = arguments(case, LENGTHS)
     upstream = random_like(forward(case, args, reverse))
@@ -100,7 +117,7 @@ def test_truncated_bptt_equals_one_output_at_a_time(case, reverse, k):
         close(gradient, twin)
 
 
-@pytest.mark.parametrize("case", CELLS, ids=str)
+@pytest.mark.parametrize("case", FAMILY, ids=str)
 def test_truncation_beyond_the_longest_row_is_full_bptt(case):
     args = arguments(case, LENGTHS, hidden_size=16)  # enough units that some relu stay open over all steps
     upstream = random_like(forward(case, args, False))

@@ -1,15 +1,22 @@
 """Functions of tensors: the recurrent cells over ragged batches.
 
-`reference` is the specification in plain loops, `native` the kernels of cpp/ as torch operators (`kernels` calls them),
-`aten` the same functions on torch's own operators, and `backend` chooses between them. No parameters live here, and
+`recurrent` runs any cell of `CELLS`; `rnn`, `lstm` and `gru` are the classical ones under their own names. `reference`
+is the specification in plain loops, one file per cell, `native` the kernels of cpp/ as torch operators (`kernels` calls
+them), `aten` torch's own operators, and `backend` chooses between them. No parameters live here, and
 nothing here knows about text or training.
 """
 
 from . import kernels, ragged, reference
-from .backend import backend, gru, is_direct, lstm, path, rnn, use_backend
+from .backend import backend, gru, is_direct, lstm, path, recurrent, rnn, use_backend
+from .options import Options
+from .recording import Record, recording
+from .reference import CELLS
 from .weights import Weights
 
 __all__ = [
+    "CELLS",
+    "Options",
+    "Record",
     "Weights",
     "backend",
     "gru",
@@ -18,6 +25,8 @@ __all__ = [
     "lstm",
     "path",
     "ragged",
+    "recording",
+    "recurrent",
     "reference",
     "rnn",
     "use_backend",

@@ -107,7 +107,7 @@ class WeightGradients:
     def __init__(self, run: Run, weights: Weights) -> None:
         self.hidden, self.gru = run.hidden, run.cell == NUMBER["gru"]
         self.projection = _Sum(run, *weights.weight_ih.shape)
-        self.product = _Sum(run, *weights.weight_hh.shape)
+        self.product = _Sum(run, run.stacked, run.hidden)
         bias = weights.bias_ih is not None
         self.bias = run.like.new_zeros(run.stacked) if bias else None
         self.inner_bias = run.like.new_zeros(run.hidden) if bias and self.gru else None

@@ -6,70 +6,63 @@ each row from its own end, and an LSTM's cell state is held still over padding (
 """
 
 import warnings
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from . import ragged
+from .options import Options
 from .weights import Weights
 
 # Pre-activation that makes a float32 or float64 sigmoid exactly 0 or 1 yet stays finite in float16.
 _CLOSED = 1e4
 
 
-def rnn(
+CELLS = ("rnn_tanh", "rnn_relu", "lstm", "gru")
+
+
+def covers(cell: str, options: Options) -> bool:
+    """Whether torch has this: a classical cell without anything inside its recurrence."""
+    return cell in CELLS and options.plain
+
+
+def recurrent(
+    cell: str,
     data: Tensor,
     batch_sizes: Tensor,
-    h_0: Tensor,
+    state_0: tuple[Tensor, ...],
     weights: Weights,
     *,
-    nonlinearity: str = "tanh",
     reverse: bool = False,
-) -> tuple[Tensor, Tensor]:
-    """See `elman.ops.reference.rnn`."""
-    operator = torch._VF.rnn_tanh if nonlinearity == "tanh" else torch._VF.rnn_relu
-    return _single_state(operator, data, batch_sizes, h_0, weights, reverse)
-
-
-def gru(
-    data: Tensor, batch_sizes: Tensor, h_0: Tensor, weights: Weights, *, reverse: bool = False
-) -> tuple[Tensor, Tensor]:
-    """See `elman.ops.reference.gru`."""
-    return _single_state(torch._VF.gru, data, batch_sizes, h_0, weights, reverse)
-
-
-def lstm(
-    data: Tensor, batch_sizes: Tensor, h_0: Tensor, c_0: Tensor, weights: Weights, *, reverse: bool = False
-) -> tuple[Tensor, Tensor, Tensor]:
-    """See `elman.ops.reference.lstm`."""
+    options: Options | None = None,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """See `elman.ops.reference.recurrent`; `options` are plain."""
     if batch_sizes.numel() == 0:
-        return data.new_empty(0, h_0.shape[1]), h_0, c_0
+        return data.new_empty(0, state_0[0].shape[1]), state_0
+    if cell == "lstm":
+        return _lstm(data, batch_sizes, state_0[0], state_0[1], weights, reverse)
+    x, _ = _spread(data, batch_sizes, state_0[0].shape[0], reverse)
+    out, _ = getattr(torch._VF, cell)(x, state_0[0][None].contiguous(), _given(weights), *_flags(weights))
+    output, h_n = _gather(out, batch_sizes, state_0[0], reverse)
+    return output, (h_n,)
+
+
+def _lstm(
+    data: Tensor, batch_sizes: Tensor, h_0: Tensor, c_0: Tensor, weights: Weights, reverse: bool
+) -> tuple[Tensor, tuple[Tensor, ...]]:
     x, padding = _spread(data, batch_sizes, h_0.shape[0], reverse)
     if padding is not None:
         x, weights = _hold(x, padding, weights)
-    parameters = [w for w in weights if w is not None]
+    states = (h_0[None].contiguous(), c_0[None].contiguous())
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
-        out, _, c_n = torch._VF.lstm(x, (h_0[None].contiguous(), c_0[None].contiguous()), parameters, *_flags(weights))
+        out, _, c_n = torch._VF.lstm(x, states, _given(weights), *_flags(weights))
     output, h_n = _gather(out, batch_sizes, h_0, reverse)
-    return output, h_n, c_n[0]
+    return output, (h_n, c_n[0])
 
 
-def _single_state(
-    operator: Callable[..., tuple[Tensor, Tensor]],
-    data: Tensor,
-    batch_sizes: Tensor,
-    h_0: Tensor,
-    weights: Weights,
-    reverse: bool,
-) -> tuple[Tensor, Tensor]:
-    if batch_sizes.numel() == 0:
-        return data.new_empty(0, h_0.shape[1]), h_0
-    x, _ = _spread(data, batch_sizes, h_0.shape[0], reverse)
-    parameters = [w for w in weights if w is not None]
-    out, _ = operator(x, h_0[None].contiguous(), parameters, *_flags(weights))
-    return _gather(out, batch_sizes, h_0, reverse)
+def _given(weights: Weights) -> list[Tensor]:
+    return [w for w in weights if w is not None]
 
 
 def _flags(weights: Weights) -> tuple[bool, int, float, bool, bool, bool]:

@@ -1,10 +1,10 @@
 """The switch between implementations of the cells.
 
 `native` (default) is `elman.ops.native`, `torch` is `elman.ops.aten`, `reference` is `elman.ops.reference`; all have
-the functions `rnn`, `lstm` and `gru` with the same arguments. `native` runs float32 and float64 on the CPU. For what it
-does not cover (CUDA, where torch calls cuDNN; other types; LSTMs with a projection) it stands for `torch`, and under
-`torch.func`'s transforms (vmap, grad, jvp ..) for `reference`. There is no other fallback; `path` tells which one a
-call takes.
+the function `recurrent` with the same arguments. `native` runs float32 and float64 on the CPU. What it does not cover
+goes to `torch` if torch has it (classical cells without options: on CUDA torch calls cuDNN; other types; LSTMs with a
+projection), and else to `reference`; so do calls under `torch.func`'s transforms (vmap, grad, jvp ..). There is no
+other fallback; `path` tells which one a call takes.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,12 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from ..errors import UsageError
-from . import aten, native, reference
+from ..errors import ShapeError, UsageError
+from . import aten, by_hand, native, reference
+from .options import Options
+from .recording import current_sink
+from .reference import CELLS
+from .reference.cell import State
 from .weights import Weights
 
 _BACKENDS: dict[str, ModuleType] = {"native": native, "torch": aten, "reference": reference}
@@ -40,12 +44,15 @@ def use_backend(name: str) -> Iterator[None]:
         _current = before
 
 
-def path(data: Tensor, weights: Weights) -> str:
+def path(data: Tensor, weights: Weights, cell: str = "lstm", options: Options | None = None) -> str:
     """Name of the backend that a call with these tensors takes."""
-    if _current != "native":
-        return _current
-    if not native.covers(data, weights):
-        return "torch"
+    options = options or Options()
+    watched = current_sink() is not None
+    on_torch = aten.covers(cell, options) and not watched
+    if _current == "reference" or (_current == "torch" and not on_torch):
+        return "reference"
+    if _current == "torch" or not native.covers(data, weights, cell, options):
+        return "torch" if on_torch else "reference"
     if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
         return "reference"
     return "native"
@@ -54,6 +61,65 @@ def path(data: Tensor, weights: Weights) -> str:
 def is_direct(x: Tensor) -> bool:
     """Whether inference on this input may call `elman.ops.kernels` without going through torch's operators."""
     return _current == "native" and native.is_direct(x)
+
+
+def recurrent(
+    cell: str,
+    data: Tensor,
+    batch_sizes: Tensor,
+    state_0: State,
+    weights: Weights,
+    *,
+    reverse: bool = False,
+    options: Options | None = None,
+) -> tuple[Tensor, State]:
+    """Any cell of `CELLS`, one layer in one direction over a ragged batch.
+
+    Args:
+        cell, data, batch_sizes, state_0, weights, reverse: as in `elman.ops.reference.recurrent`.
+    Returns:
+        output [N, H] and the final state.
+    Raises:
+        UsageError: an unknown cell; weights, states or options that the cell does not have.
+    """
+    options = options or Options()
+    check(cell, state_0, weights, options)
+    chosen = path(data, weights, cell, options)
+    if chosen == "reference" and torch.is_grad_enabled() and (options.by_hand or current_sink() is not None):
+        return by_hand.recurrent(cell, data, batch_sizes, state_0, weights, reverse=reverse, options=options)
+    return _BACKENDS[chosen].recurrent(  # type: ignore[no-any-return]
+        cell, data, batch_sizes, state_0, weights, reverse=reverse, options=options
+    )
+
+
+def check(cell: str, state_0: State, weights: Weights, options: Options) -> None:
+    """Raises UsageError or ShapeError unless weights, state and options are those of the cell."""
+    if cell not in CELLS:
+        raise UsageError(f"unknown cell {cell!r}: choose one of {', '.join(CELLS)}")
+    known = CELLS[cell]
+    if len(state_0) != known.states:
+        raise ShapeError(f"cell {cell} has {known.states} state tensors, got {len(state_0)}")
+    if known.product != (weights.weight_hh is not None):
+        raise UsageError(f"cell {cell} has {'a' if known.product else 'no'} recurrent matrix weight_hh")
+    hidden = weights.weight_ih.shape[0] // known.gates
+    vectors = None if weights.vectors is None else tuple(weights.vectors.shape)
+    if vectors != ((known.vectors, hidden) if known.vectors else None):
+        raise ShapeError(f"cell {cell} has vectors [{known.vectors}, {hidden}], got {vectors}")
+    if options.bptt_truncate is not None and options.bptt_truncate < 0:
+        raise UsageError(f"bptt_truncate must be 0 or more steps, got {options.bptt_truncate}")
+    if options.flow and cell not in aten.CELLS:
+        raise UsageError(f"the information-flow regulariser is defined for {', '.join(aten.CELLS)}, not for {cell}")
+    if options.flow and options.bptt_truncate is not None:
+        raise UsageError(
+            "the information-flow regulariser follows the whole gradient: it does not go with bptt_truncate"
+        )
+    if options.clip < 0:
+        raise UsageError(f"clip must be 0 or more, got {options.clip}")
+    sizes = tuple(s.shape for s in state_0)
+    if options.mask is not None and options.mask.shape != sizes[0]:
+        raise ShapeError(f"Expected mask of size {tuple(sizes[0])}, got {tuple(options.mask.shape)}")
+    if options.zoneout is not None and len(options.zoneout) != known.states:
+        raise ShapeError(f"cell {cell} needs zoneout for {known.states} states, got {len(options.zoneout)}")
 
 
 def rnn(
@@ -66,26 +132,21 @@ def rnn(
     reverse: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """See `elman.ops.reference.rnn`."""
-    function = _BACKENDS[path(data, weights)].rnn
-    result: tuple[Tensor, Tensor] = function(
-        data, batch_sizes, h_0, weights, nonlinearity=nonlinearity, reverse=reverse
-    )
-    return result
+    output, (h_n,) = recurrent(f"rnn_{nonlinearity}", data, batch_sizes, (h_0,), weights, reverse=reverse)
+    return output, h_n
 
 
 def lstm(
     data: Tensor, batch_sizes: Tensor, h_0: Tensor, c_0: Tensor, weights: Weights, *, reverse: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `elman.ops.reference.lstm`."""
-    result: tuple[Tensor, Tensor, Tensor] = _BACKENDS[path(data, weights)].lstm(
-        data, batch_sizes, h_0, c_0, weights, reverse=reverse
-    )
-    return result
+    output, (h_n, c_n) = recurrent("lstm", data, batch_sizes, (h_0, c_0), weights, reverse=reverse)
+    return output, h_n, c_n
 
 
 def gru(
     data: Tensor, batch_sizes: Tensor, h_0: Tensor, weights: Weights, *, reverse: bool = False
 ) -> tuple[Tensor, Tensor]:
     """See `elman.ops.reference.gru`."""
-    result: tuple[Tensor, Tensor] = _BACKENDS[path(data, weights)].gru(data, batch_sizes, h_0, weights, reverse=reverse)
-    return result
+    output, (h_n,) = recurrent("gru", data, batch_sizes, (h_0,), weights, reverse=reverse)
+    return output, h_n

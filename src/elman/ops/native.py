@@ -1,4 +1,4 @@
-"""The cells in native code: `rnn`, `lstm` and `gru` by two torch operators over the kernels.
+"""The cells in native code: `recurrent` by two torch operators over the kernels.
 
 `elman::recurrent` and `elman::recurrent_backward` run any cell over a whole ragged batch. They are known to autograd,
 `torch.compile` and `torch.export`. Second derivatives go through `elman.ops.reference`, and so do whole calls under
@@ -14,8 +14,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from . import kernels, reference
-from ._run import DTYPES
+from ._run import DTYPES, GATES
 from .kernels import Result
+from .options import Options
+from .recording import current_sink
 from .weights import Weights
 
 _library = torch.library.Library("elman", "DEF")
@@ -35,10 +37,13 @@ _library.define(
 )
 
 
-def covers(data: Tensor, weights: Weights) -> bool:
+def covers(data: Tensor, weights: Weights, cell: str, options: Options) -> bool:
     """Whether the kernels compute this: float32 or float64 (autocast casts to it) on the CPU, no projection."""
     return (
-        data.device.type in ("cpu", "meta")
+        cell in GATES
+        and options.plain
+        and current_sink() is None
+        and data.device.type in ("cpu", "meta")
         and weights.weight_hr is None
         and (data.dtype in DTYPES or torch.is_autocast_enabled("cpu"))
     )
@@ -58,45 +63,25 @@ def is_direct(x: Tensor) -> bool:
     )
 
 
-def rnn(
+def recurrent(
+    cell: str,
     data: Tensor,
     batch_sizes: Tensor,
-    h_0: Tensor,
+    state_0: tuple[Tensor, ...],
     weights: Weights,
     *,
-    nonlinearity: str = "tanh",
     reverse: bool = False,
-) -> tuple[Tensor, Tensor]:
-    """See `elman.ops.reference.rnn`."""
-    result = _recurrent(f"rnn_{nonlinearity}", data, batch_sizes, h_0, None, weights, reverse)
-    return result[0], result[1]
-
-
-def lstm(
-    data: Tensor, batch_sizes: Tensor, h_0: Tensor, c_0: Tensor, weights: Weights, *, reverse: bool = False
-) -> tuple[Tensor, Tensor, Tensor]:
-    """See `elman.ops.reference.lstm`."""
-    result = _recurrent("lstm", data, batch_sizes, h_0, c_0, weights, reverse)
-    return result[0], result[1], result[2]
-
-
-def gru(
-    data: Tensor, batch_sizes: Tensor, h_0: Tensor, weights: Weights, *, reverse: bool = False
-) -> tuple[Tensor, Tensor]:
-    """See `elman.ops.reference.gru`."""
-    result = _recurrent("gru", data, batch_sizes, h_0, None, weights, reverse)
-    return result[0], result[1]
-
-
-def _recurrent(
-    cell: str, data: Tensor, batch_sizes: Tensor, h_0: Tensor, c_0: Tensor | None, weights: Weights, reverse: bool
-) -> tuple[Tensor, ...]:
+    options: Options | None = None,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """See `elman.ops.reference.recurrent`."""
+    h_0, c_0 = state_0[0], state_0[1] if len(state_0) > 1 else None
     if is_direct(data):
-        return kernels.forward(cell, data, batch_sizes, h_0, c_0, weights, reverse, keep=False)
-    result: tuple[Tensor, ...] = torch.ops.elman.recurrent.default(
-        cell, data, batch_sizes, h_0, c_0, *weights[:4], reverse, torch.is_grad_enabled()
-    )
-    return result
+        result: tuple[Tensor, ...] = kernels.forward(cell, data, batch_sizes, h_0, c_0, weights, reverse, keep=False)
+    else:
+        result = torch.ops.elman.recurrent.default(
+            cell, data, batch_sizes, h_0, c_0, *weights[:4], reverse, torch.is_grad_enabled()
+        )
+    return result[0], result[1 : 1 + len(state_0)]
 
 
 # --- the operators ----------------------------------------------------------------------------------------------------
@@ -182,15 +167,9 @@ def _differentiable(
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated again, by the reference."""
     data, batch_sizes, h_0, c_0, *parameters = inputs
-    weights = Weights(*parameters)
-    results: tuple[Tensor, ...]
-    if cell == "lstm":
-        results = reference.lstm(data, batch_sizes, h_0, c_0, weights, reverse=reverse)
-    elif cell == "gru":
-        results = reference.gru(data, batch_sizes, h_0, weights, reverse=reverse)
-    else:
-        nonlinearity = cell.removeprefix("rnn_")
-        results = reference.rnn(data, batch_sizes, h_0, weights, nonlinearity=nonlinearity, reverse=reverse)
+    states = (h_0,) if c_0 is None else (h_0, c_0)
+    output, state_n = reference.recurrent(cell, data, batch_sizes, states, Weights(*parameters), reverse=reverse)
+    results = (output, *state_n)
     wanted = [tensor for tensor, need in zip(inputs, needs, strict=True) if need]
     known = [(result, d) for result, d in zip(results, outer, strict=False) if d is not None]
     found = iter(

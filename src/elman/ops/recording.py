@@ -1,0 +1,49 @@
+"""What a backward pass knows about time, handed to whoever asks: the source of `elman.diagnostics`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from torch import Tensor
+
+from .weights import Weights
+
+
+class Record(NamedTuple):
+    """One layer in one direction, after its backward pass; rows in the ragged layout's order."""
+
+    cell: str
+    reverse: bool
+    weights: Weights  # those of the call: weight_ih.data_ptr() tells the layer
+    batch_sizes: Tensor  # [T]
+    state_0: tuple[Tensor, ...]  # [B, H] each
+    output: Tensor  # [N, H]
+    gates: Tensor  # [N, G*H] after their nonlinearity; empty where the cell keeps none
+    inner: Tensor  # [N, H] c of the LSTM kinds; empty where the cell has none
+    dh_norm: Tensor  # [N] float64, |dL/dh_t| by all ways together
+    dc_norm: Tensor  # [N] float64, |dL/dc_t| by all ways together; empty where there is no c
+    dgates_norm: Tensor  # [N] float64, |dL/da_t| of the pre-activations; empty where it is not known
+    omega: float  # the information-flow regulariser before its weight; 0 if it was not asked for
+
+
+Sink = Callable[[Record], None]
+_sink: Sink | None = None
+
+
+@contextmanager
+def recording(sink: Sink) -> Iterator[None]:
+    """Call `sink(record)` once per layer and direction in every backward pass inside; holds for all threads.
+
+    While it is on, a layer takes the kernels or the reference, never torch's own operators.
+    """
+    global _sink
+    before, _sink = _sink, sink
+    try:
+        yield
+    finally:
+        _sink = before
+
+
+def current_sink() -> Sink | None:
+    """Who is told, or None."""
+    return _sink
