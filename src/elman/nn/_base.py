@@ -1,6 +1,6 @@
-"""What all recurrent layers share: torch.nn's parameters, any form of input, stacks and directions."""
+"""What all recurrent layers share: parameters, any form of input, stacks and directions."""
 
-from typing import Any
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
@@ -9,60 +9,180 @@ from torch.nn.utils.rnn import PackedSequence
 from .. import ops
 from ..errors import ShapeError, UsageError
 from ..ops import Weights
+from . import _initial
 from ._border import Border, Lengths
+from ._regularised import LayerOptions, Regularised
 
 State = tuple[Tensor, ...]
 
 
-class Recurrent(torch.nn.RNNBase):
-    """Base of `RNN`, `LSTM` and `GRU`.
+class Recurrent(Regularised):
+    """Base of all recurrent layers. A subclass names its cell in `elman.ops.CELLS`, which says the rest.
 
-    Parameters, their names, order and initial values are those of `torch.nn.RNNBase`, so checkpoints move both ways by
-    `load_state_dict`. Subclasses say how one layer in one direction is computed (`_direction`).
+    Arguments and parameters are those of torch.nn's layers: `weight_ih_l0` [G*H, I], `weight_hh_l0` [G*H, H],
+    `bias_ih_l0`, `bias_hh_l0` [G*H], then what the cell has beside; `_reverse` for the second direction. A cell
+    without a recurrent matrix has neither `weight_hh` nor `bias_hh`. Start values as in torch.nn: U(-1, 1) / sqrt(H).
+
+    Args:
+        learn_state: learn the state in which a sequence begins, `h_0` [L * D, H] (and `c_0`); it starts at zero.
+        init: start values of the recurrence, a name in `elman.nn.INITS`.
+        memory: steps to be remembered, for those start values that ask.
+        forget_bias: start value of the bias of the gate that keeps the state (Gers et al. 2000); None: as the others.
+        others by name: see `Regularised`.
+    Raises:
+        UsageError: a size, rate or name that cannot be meant.
     """
 
-    def __init__(self, mode: str, *args: Any, **kwargs: Any) -> None:
-        super().__init__(mode, *args, **kwargs)
+    cell: str
+    keep_gates: ClassVar[str] = ""  # gates that hold on to the old state, by their letters in `gates`
+    write_gates: ClassVar[str] = ""  # gates that let the new one in
+    gates: ClassVar[str] = ""
+    own_options: ClassVar[tuple[str, ...]] = ()  # arguments that this cell takes beside those of all
+    extra: ClassVar[dict[str, str]] = {}  # fields of `Weights` that torch.nn lacks -> name of the parameter
+    has_step: ClassVar[bool] = False  # whether the kernels have this cell's inference in one call
+
+    proj_size: int = 0
+    init: str = "uniform"
+    memory: int = 100
+    forget_bias: float | None = None
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        torch.nn.Module.__init__(self)
+        for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
+            if size < 1:
+                raise UsageError(f"{name} must be at least 1, got {size}")
+        if not 0 <= dropout <= 1:
+            raise UsageError(f"dropout must be at least 0 and at most 1, got {dropout:g}")
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
+        learned = self._set_options(options)
+        for layer in range(num_layers):
+            entering = input_size if layer == 0 else self._width
+            for suffix in self._suffixes(layer):
+                for name, sizes in self._sizes(entering).items():
+                    parameter = torch.nn.Parameter(torch.empty(sizes, device=device, dtype=dtype))
+                    self.register_parameter(name + suffix, parameter)
+        if learned:
+            self._add_state(device, dtype)
+        self.reset_parameters()
+
+    def _complete(self, options: LayerOptions, device: Any, dtype: Any) -> None:
+        """The rest of the constructor of a layer that torch.nn has made and filled."""
+        if self._set_options(options):
+            self._add_state(device, dtype)
+        _initial.start(self)
+
+    def _set_options(self, options: LayerOptions) -> bool:
+        """Sets the attributes; returns whether the initial state is to be learned."""
+        unknown = options.keys() - LayerOptions.__annotations__.keys()
+        if unknown:
+            raise UsageError(
+                f"{type(self).__name__} has no argument {min(unknown)!r}; beside torch.nn's there are "
+                f"{', '.join((*self.own_options, *LayerOptions.__annotations__))}"
+            )
+        for name, value in options.items():
+            if name != "learn_state":
+                setattr(self, name, value)
+        self._check_regularisation()
+        _initial.check(self)
+        return options.get("learn_state", False)
+
+    def _sizes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        """Name and size of each parameter of one layer in one direction."""
+        cell, hidden = ops.CELLS[self.cell], self.hidden_size
+        stacked = cell.gates * hidden
+        sizes: dict[str, tuple[int, ...]] = {"weight_ih": (stacked, input_size)}
+        if cell.product:
+            sizes["weight_hh"] = (stacked, hidden)
+        if self.bias:
+            sizes |= {"bias_ih": (stacked,), "bias_hh": (stacked,)} if cell.product else {"bias_ih": (stacked,)}
+        of_cell = {"vectors": (cell.vectors, hidden), "norm_gates": (2, stacked), "norm_cell": (2, hidden)}
+        return sizes | {name: of_cell[field] for field, name in self.extra.items()}
+
+    def _add_state(self, device: Any, dtype: Any) -> None:
+        for name, size in zip(("h_0", "c_0"), self._state_sizes(), strict=False):
+            zeros = torch.zeros(self._slots, size, device=device, dtype=dtype)
+            self.register_parameter(name, torch.nn.Parameter(zeros))
+
+    def reset_parameters(self) -> None:
+        """New start values."""
+        bound = self.hidden_size**-0.5
+        for name, parameter in self.named_parameters():
+            if name in ("h_0", "c_0"):
+                torch.nn.init.zeros_(parameter)
+            else:
+                torch.nn.init.uniform_(parameter, -bound, bound)
+        _initial.start(self)
+
+    def parameters_named(self, name: str) -> list[Tensor]:
+        """The parameters `name_l0`, `name_l0_reverse`, `name_l1`, .. that there are."""
+        names = [name + suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
+        return [getattr(self, name) for name in names if hasattr(self, name)]
+
+    def _suffixes(self, layer: int) -> tuple[str, ...]:
+        return tuple(f"_l{layer}_reverse" if reverse else f"_l{layer}" for reverse in self._directions)
 
     def flatten_parameters(self) -> None:
         """Nothing to do: the layers read their weights where they are."""
+
+    def extra_repr(self) -> str:
+        names = (*self.own_options, *LayerOptions.__annotations__)
+        given = {name: vars(self)[name] for name in names if name in vars(self) and name != "proj_size"}
+        kind = type(self)
+        changed = [f"{name}={value!r}" for name, value in given.items() if value != getattr(kind, name, None)]
+        return ", ".join([torch.nn.RNNBase.extra_repr(self), *changed])  # type: ignore[arg-type]
+
+    # --- states ---------------------------------------------------------------------------------------------------
 
     @property
     def _directions(self) -> tuple[bool, ...]:
         """For each direction whether it is the reverse one."""
         return (False, True) if self.bidirectional else (False,)
 
+    def _share(self, layer: int) -> int:
+        """How many states one direction of this layer carries from step to step."""
+        return 1
+
     @property
     def _slots(self) -> int:
         """L * D, the number of states."""
-        return self.num_layers * len(self._directions)
+        return len(self._directions) * sum(map(self._share, range(self.num_layers)))
+
+    @property
+    def _width(self) -> int:
+        """D * P, width of the output."""
+        return len(self._directions) * self._state_sizes()[0]
 
     def _state_sizes(self) -> tuple[int, ...]:
-        """Width of each state tensor: (P,) or, for the LSTM, (P, H)."""
-        return (self.proj_size or self.hidden_size,)
-
-    def _direction(
-        self, data: Tensor, batch_sizes: Tensor, state_0: State, weights: Weights, reverse: bool
-    ) -> tuple[Tensor, State]:
-        """One layer, one direction: output [N, P] and the final state."""
-        raise NotImplementedError
-
-    def _weights(self, layer: int, reverse: bool) -> Weights:
-        suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
-        names = tuple(name + suffix for name in Weights._fields)
-        found = Weights(*map(self._parameters.get, names))  # type: ignore[arg-type]
-        if found.weight_ih is not None and found.weight_hh is not None and (found.bias_hh is not None or not self.bias):
-            return found
-        # Parametrized or pruned: the weights are attributes, computed from parameters of other names.
-        return Weights(*(getattr(self, name, None) for name in names))  # type: ignore[arg-type]
+        """Width of each state tensor: (P,) or, for the LSTM kinds, (P, H)."""
+        return (self.proj_size or self.hidden_size, self.hidden_size)[: ops.CELLS[self.cell].states]
 
     def _initial_state(self, border: Border, hx: State | None) -> list[State]:
         """One state per layer and direction, rows in the ragged order."""
         if hx is None:
-            return [tuple(border.data.new_zeros(border.batch, size) for size in self._state_sizes())] * self._slots
+            return list(zip(*(state.unbind(0) for state in self._first(border.data, border.batch)), strict=True))
         self._check_state(hx, None if border.unbatched else border.batch)
         batched = [state.unsqueeze(1) if border.unbatched else state for state in hx]
         return list(zip(*(border.sort(state, 1).unbind(0) for state in batched), strict=True))
+
+    def _first(self, like: Tensor, batch: int) -> State:
+        """The states [L * D, B, size] in which sequences begin."""
+        if "h_0" not in self._parameters:
+            return tuple(like.new_zeros(self._slots, batch, size) for size in self._state_sizes())
+        names = ("h_0", "c_0")[: len(self._state_sizes())]
+        return tuple(getattr(self, name).unsqueeze(1).expand(-1, batch, -1) for name in names)
 
     def _check_state(self, hx: State, batch: int | None) -> None:
         """Raises ShapeError unless every state is [L * D, B, size]; without B if batch is None."""
@@ -74,19 +194,56 @@ class Recurrent(torch.nn.RNNBase):
                     f"got {list(state.shape)}"
                 )
 
+    def last(self, finals: State) -> Tensor:
+        """[B, D * P] from final states: h after the last step of the top layer, all directions."""
+        share = self._share(self.num_layers - 1)
+        newest = finals[0][-share * len(self._directions) :][share - 1 :: share]
+        return torch.cat(newest.unbind(0), 1)
+
+    # --- a call ---------------------------------------------------------------------------------------------------
+
+    def _weights(self, layer: int, reverse: bool) -> Weights:
+        suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
+        names = {"weight_ih": "weight_ih"}
+        if ops.CELLS[self.cell].product:
+            names["weight_hh"] = "weight_hh"
+        if self.bias:
+            names["bias_ih"] = "bias_ih"
+            if "weight_hh" in names:
+                names["bias_hh"] = "bias_hh"
+        if self.proj_size:
+            names["weight_hr"] = "weight_hr"
+        names |= self.extra
+        found = {}
+        for field, name in names.items():
+            parameter = self._parameters.get(name + suffix)
+            # Parametrized or pruned: the weight is an attribute, computed from parameters of other names.
+            found[field] = getattr(self, name + suffix) if parameter is None else parameter
+        return Weights(**found)
+
+    def _direction(
+        self, data: Tensor, batch_sizes: Tensor, states: list[State], layer: int, reverse: bool
+    ) -> tuple[Tensor, list[State]]:
+        """One layer, one direction: output [N, P] and the final states."""
+        (state_0,) = states
+        weights = self._dropped_weights(self._weights(layer, reverse))
+        options = self._options(data, state_0)
+        output, final = ops.recurrent(self.cell, data, batch_sizes, state_0, weights, reverse=reverse, options=options)
+        return output, [final]
+
     def _sequence(self, border: Border, hx: State | None) -> tuple[Tensor, State]:
         """All layers and directions: output [N, D * P] and final states [L * D, B, size], rows in the ragged order."""
         states = self._initial_state(border, hx)
         data = border.data
         finals: list[State] = []
         for layer in range(self.num_layers):
+            data = self._dropped_input(data, border.batch_sizes)
             outputs = []
             for reverse in self._directions:
-                output, final = self._direction(
-                    data, border.batch_sizes, states[len(finals)], self._weights(layer, reverse), reverse
-                )
+                own = states[len(finals) : len(finals) + self._share(layer)]
+                output, final = self._direction(data, border.batch_sizes, own, layer, reverse)
                 outputs.append(output)
-                finals.append(final)
+                finals += final
             data = torch.cat(outputs, 1) if self.bidirectional else outputs[0]
             if self.dropout and layer + 1 < self.num_layers:
                 data = torch.nn.functional.dropout(data, self.dropout, self.training)
@@ -118,14 +275,20 @@ class Recurrent(torch.nn.RNNBase):
 
     def _is_direct(self, x: Tensor) -> bool:
         """Whether the kernels may be called without the operators, and nothing but them has to be computed."""
-        return ops.is_direct(x) and not self.proj_size and not (self.dropout and self.training)
+        return (
+            self.has_step
+            and ops.is_direct(x)
+            and not self.proj_size
+            and not (self.dropout and self.training)
+            and self._is_plain
+        )
 
     def _infer(self, input: Tensor, hx: State | None) -> tuple[Tensor, State]:
         """As `_call` on a padded batch, without the operators and the ragged layout."""
         self._check_input(input)
         x = (input.transpose(0, 1) if self.batch_first else input).contiguous()
         steps, batch, _ = x.shape
-        cell, states = self.mode.lower(), self._new_states(x, batch, hx)
+        cell, states = self.cell, self._new_states(x, batch, hx)
         slot = 0
         for layer in range(self.num_layers):
             outputs = []
@@ -141,7 +304,7 @@ class Recurrent(torch.nn.RNNBase):
     def _new_states(self, x: Tensor, batch: int, hx: State | None) -> State:
         """States [L * D, B, H] that may be written to."""
         if hx is None:
-            return tuple(x.new_zeros(self._slots, batch, size) for size in self._state_sizes())
+            return tuple(state.contiguous() for state in self._first(x, batch))
         self._check_state(hx, batch)
         return tuple(state.clone(memory_format=torch.contiguous_format) for state in hx)
 
@@ -158,13 +321,13 @@ class Recurrent(torch.nn.RNNBase):
         states = self._new_states(x, x.shape[0], hx)
         for layer in range(self.num_layers):
             h, c = states[0][layer], states[1][layer] if len(states) > 1 else None
-            ops.kernels.step(self.mode.lower(), x, h, c, self._weights(layer, False))
+            ops.kernels.step(self.cell, x, h, c, self._weights(layer, False))
             x = h
         return x, states
 
 
 class SingleState(Recurrent):
-    """What the layers share whose state is one tensor: `RNN` and `GRU`."""
+    """What the layers share whose state is one tensor, as that of `RNN` and `GRU`."""
 
     def forward(
         self, input: Tensor | PackedSequence, hx: Tensor | None = None, lengths: Lengths = None
@@ -172,7 +335,7 @@ class SingleState(Recurrent):
         """
         Args:
             input: [T, B, I], [B, T, I] with batch_first, [T, I] unbatched, or a PackedSequence.
-            hx: [L * D, B, H] initial state (unbatched [L * D, H]); zeros if not given.
+            hx: [L * D, B, H] initial state (unbatched [L * D, H]); zeros, or the learned state, if not given.
             lengths: [B] real length of each row of a padded tensor, any order, zeros allowed.
         Returns:
             output in the form of the input, [.., D * H], zero beyond a row's length; h_n as hx.
@@ -195,3 +358,28 @@ class SingleState(Recurrent):
         """
         output, (h_n,) = self._step(x_t, None if hx is None else (hx,))
         return output, h_n
+
+
+class DoubleState(Recurrent):
+    """What the layers share whose state is h and c, as that of `LSTM`."""
+
+    def forward(
+        self, input: Tensor | PackedSequence, hx: tuple[Tensor, Tensor] | None = None, lengths: Lengths = None
+    ) -> tuple[Tensor | PackedSequence, tuple[Tensor, Tensor]]:
+        """As `RNN.forward`, with hx = (h_0 [L * D, B, P], c_0 [L * D, B, H]) and (h_n, c_n) returned."""
+        output, (h_n, c_n) = self._call(input, hx, lengths)
+        return output, (h_n, c_n)
+
+    def step(self, x_t: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """One step of a stream, without the costs of a call over a sequence.
+
+        Args:
+            x_t: [B, I], the next element of each of B streams.
+            hx: (h [L, B, H], c [L, B, H]) state; zeros if not given.
+        Returns:
+            output [B, H] and the new state, which the next step takes.
+        Raises:
+            UsageError: the layer is bidirectional.
+        """
+        output, (h_n, c_n) = self._step(x_t, hx)
+        return output, (h_n, c_n)

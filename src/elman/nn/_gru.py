@@ -1,15 +1,23 @@
 """The gated recurrent unit (Cho et al. 2014), reset gate after the product as in torch and cuDNN."""
 
-from typing import Any
+from typing import Any, Unpack
 
-from torch import Tensor
+import torch
 
-from .. import ops
-from ._base import SingleState, State
+from ._base import SingleState
+from ._regularised import LayerOptions
 
 
-class GRU(SingleState):
-    """h_t = (1 - z) n + z h_(t-1); gates stacked `r z n`; arguments and parameters as `torch.nn.GRU`."""
+class GRU(SingleState, torch.nn.RNNBase):
+    """h_t = (1 - z) n + z h_(t-1); gates stacked `r z n`; arguments and parameters as `torch.nn.GRU`.
+
+    Args:
+        options: see `elman.nn.Recurrent`.
+    """
+
+    cell = "gru"
+    gates, keep_gates = "rzn", "z"
+    has_step = True
 
     def __init__(
         self,
@@ -22,8 +30,10 @@ class GRU(SingleState):
         bidirectional: bool = False,
         device: Any = None,
         dtype: Any = None,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(
+        torch.nn.RNNBase.__init__(
+            self,
             "GRU",
             input_size,
             hidden_size,
@@ -35,9 +45,4 @@ class GRU(SingleState):
             device=device,
             dtype=dtype,
         )
-
-    def _direction(
-        self, data: Tensor, batch_sizes: Tensor, state_0: State, weights: ops.Weights, reverse: bool
-    ) -> tuple[Tensor, State]:
-        output, h_n = ops.gru(data, batch_sizes, state_0[0], weights, reverse=reverse)
-        return output, (h_n,)
+        self._complete(options, device, dtype)

@@ -1,21 +1,33 @@
 """The Elman network (Elman 1990, "Finding Structure in Time")."""
 
-from typing import Any
+from typing import Any, Unpack
 
-from torch import Tensor
+import torch
 
-from .. import ops
 from ..errors import UsageError
-from ._base import SingleState, State
+from ._base import SingleState
+from ._regularised import LayerOptions
+
+NONLINEARITIES = ("tanh", "relu")
 
 
-class RNN(SingleState):
+def check_nonlinearity(given: str) -> str:
+    """The name itself, if there is such a nonlinearity. Raises UsageError."""
+    if given not in NONLINEARITIES:
+        raise UsageError(f"Unknown nonlinearity '{given}'. Select from 'tanh' or 'relu'.")
+    return given
+
+
+class RNN(SingleState, torch.nn.RNNBase):
     """h_t = f(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh), f = tanh or relu; arguments and parameters as `torch.nn.RNN`.
 
     Args:
         input_size, hidden_size, num_layers, nonlinearity, bias, batch_first, dropout, bidirectional: as in torch.nn.
+        options: see `elman.nn.Recurrent`.
     """
 
+    own_options = ("nonlinearity",)
+    has_step = True
     nonlinearity: str
 
     def __init__(
@@ -30,11 +42,11 @@ class RNN(SingleState):
         bidirectional: bool = False,
         device: Any = None,
         dtype: Any = None,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        if nonlinearity not in ("tanh", "relu"):
-            raise UsageError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
-        self.nonlinearity = nonlinearity
-        super().__init__(
+        self.nonlinearity = check_nonlinearity(nonlinearity)
+        torch.nn.RNNBase.__init__(
+            self,
             f"RNN_{nonlinearity.upper()}",
             input_size,
             hidden_size,
@@ -46,12 +58,11 @@ class RNN(SingleState):
             device=device,
             dtype=dtype,
         )
+        self._complete(options, device, dtype)
 
-    def _direction(
-        self, data: Tensor, batch_sizes: Tensor, state_0: State, weights: ops.Weights, reverse: bool
-    ) -> tuple[Tensor, State]:
-        output, h_n = ops.rnn(data, batch_sizes, state_0[0], weights, nonlinearity=self.nonlinearity, reverse=reverse)
-        return output, (h_n,)
+    @property
+    def cell(self) -> str:  # type: ignore[override]
+        return self.mode.lower()
 
 
 SimpleRNN = RNN

@@ -1,0 +1,148 @@
+"""Start values of the recurrence, each by its name in `INITS` or as a function of a layer."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .. import ops
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ._base import Recurrent
+
+
+def identity(layer: "Recurrent", scale: float = 1.0, input_std: float = 1e-3) -> None:
+    """W_hh = scale * I, biases 0, W_ih ~ N(0, input_std): with relu the IRNN (Le, Jaitly & Hinton 2015, section 4).
+
+    Raises:
+        UsageError: a cell with gates or without a recurrent matrix.
+    """
+    _only_if(_has_one_matrix(layer), layer, "identity", "cells with one recurrent matrix and no gates")
+    with torch.no_grad():
+        for weight in layer.parameters_named("weight_hh"):
+            torch.nn.init.eye_(weight).mul_(scale)
+        for weight in layer.parameters_named("weight_ih"):
+            torch.nn.init.normal_(weight, std=input_std)
+        for bias in (*layer.parameters_named("bias_ih"), *layer.parameters_named("bias_hh")):
+            torch.nn.init.zeros_(bias)
+
+
+def orthogonal(layer: "Recurrent", gain: float = 1.0) -> None:
+    """W_hh of each gate orthogonal, times gain (Saxe, McClelland & Ganguli 2014, section 3).
+
+    Raises:
+        UsageError: a cell without a recurrent matrix.
+    """
+    _only_if(ops.CELLS[layer.cell].product, layer, "orthogonal", "cells with a recurrent matrix")
+    for weight in layer.parameters_named("weight_hh"):
+        for gate in weight.detach().split(weight.shape[0] // ops.CELLS[layer.cell].gates):
+            torch.nn.init.orthogonal_(gate, gain)
+
+
+def forget_bias(layer: "Recurrent", value: float = 1.0) -> None:
+    """The bias of the gate that keeps the state is `value`, both biases together (Gers, Schmidhuber & Cummins 2000;
+    Jozefowicz, Zaremba & Sutskever 2015). A cell that has a gate for writing alone gets -value there.
+
+    Raises:
+        UsageError: a cell without such a gate, or a layer without biases.
+    """
+    _only_if(_has_gate(layer), layer, "forget_bias", "cells with a gate that keeps the state, and with biases")
+    letters = layer.keep_gates or layer.write_gates
+    for biases in _biases(layer):
+        _set_gates(layer, biases, letters, value if layer.keep_gates else -value)
+
+
+def chrono(layer: "Recurrent", longest: int) -> None:
+    """Biases for time constants spread over 1 to `longest` steps (Tallec & Ollivier 2018, section 3).
+
+    log u, u ~ U(1, longest - 1), at the gate that keeps the state and -log u at the one that writes; for learned leaks
+    the share that is written is 1 / (1 + u).
+
+    Raises:
+        UsageError: longest below 3; a cell without such gates, or a layer without biases.
+    """
+    if longest < 3:
+        raise UsageError(f"chrono needs a memory of at least 3 steps, got {longest}")
+    leaks = layer.parameters_named("leak_logit")
+    _only_if(bool(leaks) or _has_gate(layer), layer, "chrono", "cells with gates and biases, and for learned leaks")
+    with torch.no_grad():
+        for leak in leaks:
+            leak.copy_(-_log_steps(leak, longest))
+    for biases in () if leaks else _biases(layer):
+        log_steps = _log_steps(biases[0][: layer.hidden_size], longest)
+        _set_gates(layer, biases, layer.keep_gates, log_steps)
+        _set_gates(layer, biases, layer.write_gates, -log_steps)
+
+
+def recurrent_range(layer: "Recurrent", steps: int, gain: float = 2.0) -> None:
+    """IndRNN's recurrent weights so that over `steps` steps a state grows to at most `gain` times itself.
+
+    U(0, gain^(1/steps)); in the last layer, whose newest state is read, from gain^(-1/steps) on, so that it has not
+    died away (Li et al. 2018, section 3.2, and the authors' code).
+
+    Raises:
+        UsageError: steps below 1, or another cell.
+    """
+    if steps < 1:
+        raise UsageError(f"recurrent_range needs a memory of at least 1 step, got {steps}")
+    _only_if(bool(layer.parameters_named("recurrent")), layer, "recurrent_range", "the cell indrnn")
+    high = gain ** (1 / steps)
+    for index, weight in enumerate(layer.parameters_named("recurrent")):
+        is_last = index >= (layer.num_layers - 1) * len(layer._directions)
+        torch.nn.init.uniform_(weight.detach(), 1 / high if is_last else 0.0, high)
+
+
+INITS: dict[str, Callable[["Recurrent"], None]] = {
+    "uniform": lambda layer: None,  # torch.nn's
+    "identity": identity,
+    "orthogonal": orthogonal,
+    "forget_bias": forget_bias,
+    "chrono": lambda layer: chrono(layer, layer.memory),
+    "recurrent_range": lambda layer: recurrent_range(layer, layer.memory),
+}
+
+
+def check(layer: "Recurrent") -> None:
+    """Raises UsageError unless the layer's `init` is a known name."""
+    if layer.init not in INITS:
+        raise UsageError(f"unknown init {layer.init!r}: choose one of {', '.join(INITS)}")
+
+
+def start(layer: "Recurrent") -> None:
+    """Applies the layer's `forget_bias` and `init`."""
+    if layer.forget_bias is not None:
+        forget_bias(layer, layer.forget_bias)
+    INITS[layer.init](layer)
+
+
+def _only_if(fits: bool, layer: "Recurrent", name: str, wanted: str) -> None:
+    if not fits:
+        raise UsageError(f"{name} is for {wanted}, got {layer}")
+
+
+def _has_one_matrix(layer: "Recurrent") -> bool:
+    return ops.CELLS[layer.cell].product and ops.CELLS[layer.cell].gates == 1
+
+
+def _has_gate(layer: "Recurrent") -> bool:
+    return bool(layer.keep_gates or layer.write_gates) and layer.bias
+
+
+def _biases(layer: "Recurrent") -> list[tuple[Tensor, ...]]:
+    """For each layer and direction its one or two biases."""
+    both = (layer.parameters_named("bias_ih"), layer.parameters_named("bias_hh"))
+    return list(zip(*(biases for biases in both if biases), strict=True))
+
+
+@torch.no_grad()
+def _set_gates(layer: "Recurrent", biases: tuple[Tensor, ...], letters: str, value: Tensor | float) -> None:
+    for letter in letters:
+        place = layer.gates.index(letter) * layer.hidden_size
+        for number, bias in enumerate(biases):
+            bias[place : place + layer.hidden_size] = 0.0 if number else value
+
+
+def _log_steps(like: Tensor, longest: int) -> Tensor:
+    return torch.empty_like(like).uniform_(1, longest - 1).log_()
