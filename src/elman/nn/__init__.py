@@ -9,6 +9,7 @@ from ._lstm import LSTM
 from ._pooling import POOLINGS, Pooling
 from ._recurrence import Recurrence
 from ._rnn import RNN, SimpleRNN
+from ._stateful import Stateful
 from ._text_rnn import CELLS, MERGES, TextRNN
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Pooling",
     "Recurrence",
     "SimpleRNN",
+    "Stateful",
     "Swap",
     "SwapReport",
     "TextRNN",
