@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-from cells import CELLS, arguments, random_like
+from cells import CellCase, arguments, random_like
 from elman.errors import ShapeError, UsageError
 from elman.nn import LSTM, Recurrence
-from elman.ops import reference
+from elman.ops import Options, reference
 from elman.ops.ragged import lengths_of
 from tolerances import close
 
@@ -45,7 +45,8 @@ def lstm_twins(reverse=False, **options):
 
 def flat(result):
     output, state = result
-    return [output.data if isinstance(output, PackedSequence) else output, *state]
+    states = state if isinstance(state, tuple) else (state,)
+    return [output.data if isinstance(output, PackedSequence) else output, *states]
 
 
 def compare(theirs, ours, leaves, expected, actual):
@@ -80,26 +81,28 @@ def test_torchs_cell_makes_our_layer(form, given, reverse, batch_first):
     compare(layer, recurrence, [x, *(hx or ())], layer(input, hx, **options), recurrence(input, hx, **options))
 
 
+TORCH_CELLS = {"rnn_tanh": torch.nn.RNNCell, "lstm": torch.nn.LSTMCell, "gru": torch.nn.GRUCell}
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("k", [1, 2, 3, 6])
-def test_truncated_equals_the_reference_by_hand(k, reverse):
-    case = next(c for c in CELLS if c.name == "lstm" and not c.projected)
-    args = arguments(case, LENGTHS)
-    cell = torch.nn.LSTMCell(3, 4, dtype=torch.float64)
+@pytest.mark.parametrize("name", TORCH_CELLS)
+def test_truncated_equals_the_reference_by_hand(name, k, reverse):
+    args = arguments(CellCase(name), LENGTHS)
+    cell, other = (TORCH_CELLS[name](3, 4, dtype=torch.float64) for _ in range(2))
     cell.load_state_dict({name: getattr(args.weights, name) for name in cell.state_dict()})
-    other = torch.nn.LSTMCell(3, 4, dtype=torch.float64)
     recurrence = Recurrence(other if reverse else cell, 3, reverse_cell=cell if reverse else None, bptt_truncate=k)
     at, half = int(reverse), slice(4, 8) if reverse else slice(0, 4)
     packed = PackedSequence(args.data, args.batch_sizes, torch.arange(4), torch.arange(4))  # 4 rows, one without steps
-    hx = tuple(torch.stack([s] * (1 + reverse)) for s in args.state_0)
-    output, final = recurrence(packed, hx)
-    results = [output.data[:, half], *(s[at] for s in final)]
+    output, *final = flat(recurrence(packed, tuple(torch.stack([s] * (1 + reverse)) for s in args.state_0)))
+    results = [output[:, half], *(s[at] for s in final)]
     upstream = random_like(results)
-    leaves = [args.data, *args.state_0, *cell.parameters()]
-    actual = torch.autograd.grad(results, leaves, upstream)
-    g = reference.lstm_backward(*upstream, *args.positional(), reverse=reverse, bptt_truncate=k)
-    expected = [g.dx, *g.dstate_0, *(w for w in g.dweights if w is not None)]
-    close(list(actual), expected)
+    actual = torch.autograd.grad(results, [args.data, *args.state_0, *cell.parameters()], upstream)
+    with torch.no_grad():
+        g = reference.recurrent_backward(
+            name, upstream[0], tuple(upstream[1:]), *args.positional(), reverse=reverse, options=Options(k)
+        )
+    close(list(actual), [g.dx, *g.dstate_0, *(w for w in g.dweights if w is not None)])
 
 
 def decay_by_hand(cells, x, lengths, hx):

@@ -1,6 +1,6 @@
 """The loop on a small task: resuming, early stopping, averaging, divergence."""
 
-import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -60,7 +60,7 @@ def model():
 
 
 def figures(history):
-    return [(e.train_loss, e.validation_loss, e.learning_rate, e.gradient_norm, e.clipped) for e in history]
+    return [replace(epoch, seconds=0) for epoch in history]
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam", "adamw"])
@@ -167,18 +167,3 @@ def test_bad_checkpoints_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="damaged"):
         resume("a")
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint"]
-
-
-def test_gradient_figures_are_those_of_the_gradients():
-    norms = []
-
-    class Watch(StopAfter):
-        def step_done(self, step, network):
-            norms.append(step.gradient_norm)
-            total = math.sqrt(sum(p.grad.square().sum().item() for p in network.parameters()))
-            assert total == pytest.approx(min(step.gradient_norm, 0.8), rel=1e-4)
-
-    settings = TrainingSettings(epochs=1, clip_norm=0.8)
-    (epoch,) = Trainer(model(), Line(), settings, listeners=[Watch(0, None)]).fit()
-    assert epoch.gradient_norm == pytest.approx(sum(norms) / len(norms))
-    assert epoch.clipped == pytest.approx(sum(n > 0.8 for n in norms) / len(norms)) and 0 < epoch.clipped < 1

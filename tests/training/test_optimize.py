@@ -63,6 +63,7 @@ def test_optimizers(name, kind):
         ({"learning_rate": 0.0}, "learning_rate must be above 0, got 0"),
         ({"average": 1.0}, "average must be at least 0 and below 1, got 1"),
         ({"clip_norm": -1.0}, "clip_norm must be at least 0, got -1"),
+        ({"information_flow_decay": -1}, "information_flow_decay must be at least 0, got -1"),
         ({"learning_rate": float("nan")}, "learning_rate must be above 0, got nan"),
     ],
 )
@@ -73,7 +74,7 @@ def test_settings_that_cannot_be(options, message):
 
 def test_the_history_survives_its_file():
     history = [
-        Epoch(1, 0.5, 0.75, None, None, 1e-3, 2.0, 0.0, 1.5),
-        Epoch(2, 1 / 3, 0.8, 0.4, 0.79, 1e-4, 1.0, 0.25, 1.25),
+        Epoch(1, 0.5, 0.75, None, None, 1e-3, 2.0, 1.9, 2.5, 0.0, 1.5),
+        Epoch(2, 1 / 3, 0.8, 0.4, 0.79, 1e-4, 1.0, 0.9, 1.5, 0.25, 1.25),
     ]
     assert from_csv(to_csv(history)) == history

@@ -62,6 +62,9 @@ class ClassifierConfig:
     warmup: int = _setting(100, "Steps over which the learning rate rises from zero.")
     clip_norm: float = _setting(1.0, "Largest global norm of the gradient; 0 for none.")
     clip_value: float = _setting(0.0, "Largest absolute gradient element; 0 for none.")
+    information_flow_decay: int = _setting(
+        0, "Steps until information_flow's weight is halved, falling as 1/t; 0: held."
+    )
     average: float = _setting(0.998, "Decay of the running average of the weights; 0 for none.")
     patience: int = _setting(3, "Epochs without a better validation score before stopping; 0 for never.")
     class_weight: str = _setting("none", "none, or balanced: rare classes count more.")

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from ..errors import DivergedError
 from . import checkpoint
 from .history import Epoch
 from .interrupt import StopRequest
-from .optimize import build_optimizer, clip, learning_rate
+from .optimize import build_optimizer, clip, exceeds_value, information_flow, learning_rate
 from .settings import TrainingSettings
 
 _CHECKPOINT_SECONDS = 30.0
@@ -58,12 +58,12 @@ class Step:
 
 @dataclass
 class _Sums:
-    """Running sums of an epoch, and the rate of its newest step."""
+    """Running sums of an epoch, its gradient norms, and the rate of its newest step."""
 
     loss: float = 0.0
     correct: int = 0
     count: int = 0
-    norm: float = 0.0
+    norms: list[float] = field(default_factory=list)
     clipped: int = 0
     seconds: float = 0.0
     rate: float = 0.0
@@ -78,7 +78,7 @@ class Interrupted(Exception):
 
 
 class Trainer:
-    """Trains a model on a task.
+    """Trains a model on a task. What a validation does to the model, such as reading a stream, is undone after it.
 
     Args:
         checkpoint_path: where to leave a checkpoint at every epoch, every half minute and at a stop; None for nowhere.
@@ -102,7 +102,11 @@ class Trainer:
         self._listeners, self._stop = listeners, stop or StopRequest()
         self._parameters = [p for p in model.parameters() if p.requires_grad]
         self._optimizer = build_optimizer(self._parameters, settings)
-        self._average = _copy(model) if settings.average else {}
+        named = model.named_parameters(remove_duplicate=False) if settings.average else ()
+        self._average = {name: parameter.detach().clone() for name, parameter in named}
+        self._flow: list[tuple[Any, float]] = [
+            (module, weight) for module in model.modules() if (weight := getattr(module, "information_flow", 0.0))
+        ]
         self._best: dict[str, Tensor] = {}
         self._epoch = self._in_epoch = self._steps = 0
         self._sums = _Sums()
@@ -125,8 +129,12 @@ class Trainer:
             DivergedError: loss or gradient stopped being a number; the model holds the last good weights.
             Interrupted: a stop was asked for.
         """
-        while self._epoch < self.settings.epochs and not self._patience_is_out():
-            self._train_epoch()
+        try:
+            while self._epoch < self.settings.epochs and not self._patience_is_out():
+                self._train_epoch()
+        finally:
+            for layer, weight in self._flow:
+                layer.information_flow = weight
         self._keep_best()
         return self.history
 
@@ -147,9 +155,12 @@ class Trainer:
         started = time.monotonic()
         for group in self._optimizer.param_groups:
             group["lr"] = rate
+        for layer, weight in self._flow:
+            layer.information_flow = information_flow(self.settings, self._steps, weight)
         loss, correct, count = self.task.loss(self.model, batch)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        clipped = exceeds_value(self._parameters, self.settings)
         norm = clip(self._parameters, self.settings)
         value = loss.item()
         if not (math.isfinite(value) and math.isfinite(norm)):
@@ -163,8 +174,8 @@ class Trainer:
         sums.correct += correct
         sums.rate = rate
         sums.count += count
-        sums.norm += norm
-        sums.clipped += bool(self.settings.clip_norm) and norm > self.settings.clip_norm
+        sums.norms.append(norm)
+        sums.clipped += clipped or (bool(self.settings.clip_norm) and norm > self.settings.clip_norm)
         sums.seconds += time.monotonic() - started
         report = Step(
             self._steps, self._in_epoch, sums.loss / sums.count, sums.correct / sums.count, sums.count, rate, norm
@@ -175,6 +186,7 @@ class Trainer:
     def _finish_epoch(self, steps: int) -> None:
         validation = self._with_average(lambda: self.task.validate(self.model)) or {}
         sums = self._sums
+        norms = torch.tensor(sums.norms or [0.0], dtype=torch.float64)
         epoch = Epoch(
             self._epoch + 1,
             sums.loss / max(1, sums.count),
@@ -182,15 +194,16 @@ class Trainer:
             validation.get("loss"),
             validation.get("accuracy"),
             sums.rate,
-            sums.norm / max(1, steps),
+            norms.mean().item(),
+            norms.quantile(0.5).item(),
+            norms.quantile(0.9).item(),
             sums.clipped / max(1, steps),
             sums.seconds,
         )
         self.history.append(epoch)
         is_best = self._best_epoch() == len(self.history) - 1
         if is_best:
-            self._best = dict(self._average) or _copy(self.model)
-            self._best = {name: tensor.clone() for name, tensor in self._best.items()}
+            self._best = {**_copy(self.model), **{name: tensor.clone() for name, tensor in self._average.items()}}
         self._epoch, self._in_epoch, self._sums = self._epoch + 1, 0, _Sums()
         for listener in self._listeners:
             listener.epoch_done(epoch, is_best)
@@ -219,15 +232,14 @@ class Trainer:
             torch._foreach_lerp_(list(self._average.values()), [weights[name] for name in self._average], 1 - decay)
 
     def _with_average(self, function: Any) -> Any:
-        """Run with the averaged weights in the model, then put the others back."""
-        if not self._average:
-            return function()
-        weights = _copy(self.model)
-        self.model.load_state_dict(self._average)
+        """Run with the averaged weights in the model, then put everything back."""
+        before = _copy(self.model)
+        if self._average:
+            self.model.load_state_dict({**before, **self._average})
         try:
             return function()
         finally:
-            self.model.load_state_dict(weights)
+            self.model.load_state_dict(before)
 
     def _keep_best(self) -> None:
         if self._best:

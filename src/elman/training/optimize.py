@@ -1,4 +1,4 @@
-"""The optimizer, the learning rate of each step, and clipping."""
+"""The optimizer, what changes from step to step (learning rate, regularisation), and clipping."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -45,6 +45,23 @@ def learning_rate(
             best = min(best, loss)
         return rate * settings.decay**falls
     return rate
+
+
+def information_flow(settings: TrainingSettings, step: int, weight: float) -> float:
+    """The weight of the information-flow regulariser at a step, with `step` steps taken so far.
+
+    Pascanu, Mikolov & Bengio (2013) let it fall as 1/t on natural data, once the network has found the long
+    dependencies, without giving t's unit: here t = 1 + step / information_flow_decay.
+    """
+    return weight / (1 + step / settings.information_flow_decay) if settings.information_flow_decay else weight
+
+
+def exceeds_value(parameters: Sequence[Tensor], settings: TrainingSettings) -> bool:
+    """Whether a gradient has an element that clipping by value will change."""
+    if not settings.clip_value:
+        return False
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    return bool(torch.nn.utils.get_total_norm(gradients, math.inf) > settings.clip_value)
 
 
 def clip(parameters: Sequence[Tensor], settings: TrainingSettings) -> float:

@@ -23,6 +23,8 @@ class TrainingSettings:
         warmup: steps over which the rate rises from zero.
         clip_norm: largest global norm of the gradient (Pascanu et al. 2013); 0 for none.
         clip_value: largest absolute value of a gradient element; 0 for none.
+        information_flow_decay: steps after which the weight of the layers' information-flow regulariser (their
+            attribute `information_flow`) has fallen to a half, on its way down as 1/t; 0 to hold it.
         average: decay of the exponential average of the weights that is evaluated and kept; 0 for none.
         patience: epochs without a better validation score before stopping; 0 for never.
         seed: of initial weights, order of the texts and dropout.
@@ -39,6 +41,7 @@ class TrainingSettings:
     warmup: int = 0
     clip_norm: float = 0.0
     clip_value: float = 0.0
+    information_flow_decay: int = 0
     average: float = 0.0
     patience: int = 0
     seed: int = 0
@@ -53,6 +56,7 @@ class TrainingSettings:
         within("momentum", self.momentum, 0, 1, below=True)
         for name in ("weight_decay", "decay_start", "warmup", "clip_norm", "clip_value", "patience", "seed"):
             within(name, getattr(self, name), 0)
+        within("information_flow_decay", self.information_flow_decay, 0)
 
 
 def choose(name: str, given: str, wanted: tuple[str, ...]) -> None:

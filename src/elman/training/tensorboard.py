@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from matplotlib.figure import Figure
 
 from ..errors import MissingExtraError
 from .history import Epoch
@@ -46,7 +47,18 @@ class TensorBoard:
         write = self._writer.add_scalar
         write("epoch/train_loss", epoch.train_loss, epoch.epoch)
         write("epoch/train_accuracy", epoch.train_accuracy, epoch.epoch)
+        write("epoch/gradient_norm_median", epoch.gradient_norm_median, epoch.epoch)
+        write("epoch/gradient_norm_90", epoch.gradient_norm_90, epoch.epoch)
+        write("epoch/clipped", epoch.clipped, epoch.epoch)
         if epoch.validation_loss is not None and epoch.validation_accuracy is not None:
             write("epoch/validation_loss", epoch.validation_loss, epoch.epoch)
             write("epoch/validation_accuracy", epoch.validation_accuracy, epoch.epoch)
+        self._writer.flush()
+
+    def add(self, step: int, scalars: dict[str, float], figures: dict[str, Figure] | None = None) -> None:
+        """Further numbers and Matplotlib figures by tag."""
+        for tag, value in scalars.items():
+            self._writer.add_scalar(tag, value, step)
+        for tag, figure in (figures or {}).items():
+            self._writer.add_figure(tag, figure, step)
         self._writer.flush()
