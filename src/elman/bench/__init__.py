@@ -1,0 +1,24 @@
+"""Tasks with known answers far in the past, and the networks that are tried on them.
+
+One task per file; a variant is one line in variants.py; a result is one line of JSON.
+"""
+
+from .memory import DEFAULT_TASKS, Events, memory, plan, report
+from .results import summary
+from .run import Run, run
+from .tasks import TASKS
+from .variants import VARIANTS, Variant
+
+__all__ = [
+    "DEFAULT_TASKS",
+    "TASKS",
+    "VARIANTS",
+    "Events",
+    "Run",
+    "Variant",
+    "memory",
+    "plan",
+    "report",
+    "run",
+    "summary",
+]

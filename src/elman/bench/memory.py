@@ -1,0 +1,127 @@
+"""Which networks remember: every task, length, variant and seed asked for, each run once."""
+
+import multiprocessing
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..errors import UsageError
+from ..report import write_memory
+from ..training import within
+from . import results
+from ._task import bounds
+from .run import Run, run
+from .tasks import TASKS
+from .variants import VARIANTS
+
+RESULTS = "memory.jsonl"
+DEFAULT_TASKS = ("temporal-order", "adding", "copy", "memorization", "digits", "permuted-digits")
+
+
+class Events(Protocol):
+    """Is told how the runs go."""
+
+    def planned(self, runs: int, done: int) -> None: ...
+
+    def progress(self, spec: Run, updates: int, most: int, error: float) -> None: ...
+
+    def finished(self, row: dict[str, Any]) -> None: ...
+
+
+def memory(
+    out: str | Path,
+    *,
+    tasks: Sequence[str] = DEFAULT_TASKS,
+    variants: Sequence[str] = tuple(VARIANTS),
+    lengths: Sequence[str] = (),
+    seeds: int = 5,
+    jobs: int = 1,
+    events: Events | None = None,
+    **limits: Any,
+) -> list[dict[str, Any]]:
+    """Run what has no result in `out`/memory.jsonl yet; returns all rows of the file.
+
+    Args:
+        lengths: "100", or "50-200" for lengths drawn between the two; each task's own if none are given. The digits and
+            the music have the length of their data.
+        seeds: runs of each, with the seeds 0 to seeds - 1.
+        jobs: processes at once.
+        limits: updates, seconds, hidden_size, threads, also and data of each `Run`.
+    Raises:
+        UsageError: an unknown name, a length or number that cannot be.
+        DataError: the music is not there, or the results cannot be read.
+    """
+    within("seeds", seeds, 1)
+    within("jobs", jobs, 1)
+    path = Path(out) / RESULTS
+    done = {results.key(row) for row in results.read(path)}
+    specs = list(plan(tasks, variants, lengths, seeds, **limits))
+    waiting = [spec for spec in specs if spec.key() not in done]
+    if events is not None:
+        events.planned(len(specs), len(specs) - len(waiting))
+    for row in _all(waiting, jobs, events):
+        results.add(path, row)
+        if events is not None:
+            events.finished(row)
+    return results.read(path)
+
+
+def plan(
+    tasks: Sequence[str], variants: Sequence[str], lengths: Sequence[str], seeds: int, **limits: Any
+) -> Iterator[Run]:
+    """Every run, the seeds outermost, so that a first answer to everything comes early."""
+    _known("task", tasks, TASKS)
+    _known("variant", variants, VARIANTS)
+    for name in ("updates", "seconds", "hidden_size"):
+        within(name, limits.get(name, 0), 0)
+    within("threads", limits.get("threads", 1), 1)
+    own = {name: TASKS[name](limits.get("data")).lengths for name in tasks}
+    for length in lengths:
+        _checked(length)
+    for seed in range(seeds):
+        for task in tasks:
+            for length in own[task] if own[task] == ("data",) else lengths or own[task]:
+                for variant in variants:
+                    yield Run(task, variant, length, seed, **limits)
+
+
+def report(out: str | Path) -> list[dict[str, Any]]:
+    """Draw the plots and the tables of `out`/memory.jsonl into `out`; returns the rows of the tables."""
+    path = Path(out) / RESULTS
+    rows = results.read(path)
+    if not rows:
+        raise UsageError(f"{path}: there are no results to report")
+    table = results.summary(rows)
+    write_memory(table, Path(out))
+    return table
+
+
+def _all(waiting: list[Run], jobs: int, events: Events | None) -> Iterator[dict[str, Any]]:
+    if jobs == 1 or len(waiting) < 2:
+        for spec in waiting:
+            yield run(spec, partial(events.progress, spec)) if events is not None else run(spec)
+        return
+    # Fresh processes: a fork would take over torch's threads in the middle of their work.
+    with multiprocessing.get_context("spawn").Pool(jobs, _ignore_interrupts) as pool:
+        yield from pool.imap_unordered(run, waiting)
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the pool
+
+
+def _known(what: str, given: Sequence[str], wanted: Iterable[str]) -> None:
+    for name in given:
+        if name not in wanted:
+            raise UsageError(f"unknown {what} {name!r}; there are {', '.join(wanted)}")
+
+
+def _checked(length: str) -> None:
+    try:
+        low, high = bounds(length)
+    except ValueError:
+        low, high = 0, 0
+    if not 10 <= low <= high:
+        raise UsageError(f"a length must be a number from 10 on, or two as in 50-200, got {length!r}")

@@ -1,0 +1,72 @@
+"""The results of all runs, one JSON object a line; the file is whole at any time."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, RunFolderError
+from ..training import write_text
+
+Row = dict[str, Any]
+_KEY = ("task", "variant", "length", "seed")
+
+
+def key(row: Row) -> tuple[Any, ...]:
+    """Which run a row is of."""
+    return tuple(row[name] for name in _KEY)
+
+
+def read(path: Path) -> list[Row]:
+    """All rows; none if there is no file yet. Raises DataError if a line is no result."""
+    if not path.exists():
+        return []
+    rows: list[Row] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row = json.loads(line)
+            key(row)
+        except (ValueError, KeyError, TypeError):
+            raise DataError(
+                f"{path}: line {number}: expected a result with {', '.join(_KEY)}, got {line[:60]!r}"
+            ) from None
+        rows.append(row)
+    return rows
+
+
+def add(path: Path, row: Row) -> None:
+    """Append a row by a new file moved into place. Raises RunFolderError if it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written = path.read_text(encoding="utf-8") if path.exists() else ""
+    except OSError as error:
+        raise RunFolderError(f"{path}: cannot be written ({error.strerror})") from None
+    write_text(path, written + json.dumps(row) + "\n")
+
+
+def summary(rows: Iterable[Row]) -> list[Row]:
+    """One row for each task, length and variant, over the seeds, in the order they first came.
+
+    Holds `task`, `length`, `variant`, `measure`, `goal`, `guess`, `runs`, `solved` (a count; None without a goal),
+    `updates` (median of the runs that solved it, of all without a goal; None if none did), `errors` (by seed, None
+    where a run diverged) and `longer` (by length, the errors by seed).
+    """
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["task"], row["length"], row["variant"]), []).append(row)
+    return [_summarized(own) for own in groups.values()]
+
+
+def _summarized(own: list[Row]) -> Row:
+    first = own[0]
+    has_goal = first["goal"] is not None
+    counted = sorted(row["updates"] for row in own if row["solved"] or not has_goal)
+    lengths = dict.fromkeys(length for row in own for length in row["longer"])
+    return {
+        **{name: first[name] for name in ("task", "length", "variant", "measure", "goal", "guess")},
+        "runs": len(own),
+        "solved": sum(map(bool, (row["solved"] for row in own))) if has_goal else None,
+        "updates": counted[(len(counted) - 1) // 2] if counted else None,
+        "errors": [None if row["outcome"] == "diverged" else row["error"] for row in own],
+        "longer": {length: [row["longer"].get(length) for row in own] for length in lengths},
+    }

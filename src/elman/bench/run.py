@@ -1,0 +1,191 @@
+"""One run: a network on a task until it is solved or a limit is reached."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator
+
+from .. import __version__
+from ..training import build_optimizer, clip
+from ._task import Task, between, bounds
+from .network import SequenceNetwork
+from .tasks import TASKS
+from .variants import VARIANTS, Variant
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is run; the first four fields say which run it is, the rest how long and how large.
+
+    Attributes:
+        updates: most updates; 0 for the task's own limit.
+        seconds: most seconds of training; 0 for no limit.
+        hidden_size: H; 0 for the task's own.
+        threads: of torch.
+        also: lengths at which the trained network is measured too.
+        data: folder of the data files.
+    """
+
+    task: str
+    variant: str
+    length: str
+    seed: int
+    updates: int = 0
+    seconds: float = 0.0
+    hidden_size: int = 0
+    threads: int = 1
+    also: tuple[int, ...] = ()
+    data: Path | None = None
+
+    def key(self) -> tuple[str, str, str, int]:
+        """Which run it is."""
+        return self.task, self.variant, self.length, self.seed
+
+
+Progress = Callable[[int, int, float], None]  # updates done, most updates, newest figure
+
+
+def run(spec: Run, progress: Progress = lambda done, most, error: None) -> dict[str, Any]:
+    """Train and measure; returns the row of the results.
+
+    The row holds the fields of `Run.key` and: `outcome` (solved, updates, patience, seconds or diverged), `solved`
+    (None where the task has no goal), `error` on the test sequences, `measure`, `goal`, `guess`, `updates` and
+    `seconds` used, `curve` (the figure on the validation sequences at every `check_every` updates), `longer` (the
+    figure by length), `hidden_size`, `parameters` of the layer, `batch_size`, `optimizer`, `learning_rate`,
+    `clip_norm`, `threads`, `elman`, `torch`.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(spec.threads)
+    try:
+        with torch.random.fork_rng([]):
+            torch.manual_seed(spec.seed)
+            task = TASKS[spec.task](spec.data)
+            variant = VARIANTS[spec.variant]
+            return _Training(spec, task, variant, progress).row()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def build(task: Task, variant: Variant, hidden_size: int = 0) -> SequenceNetwork:
+    """A new network for a task, with H as given, or the task's own."""
+    hidden_size = hidden_size or task.hidden_size or _largest(task, variant)
+    layer = variant.layer(task.input_size, hidden_size, **variant.options)
+    network = SequenceNetwork(layer, task.output_size, task.every_step)
+    if variant.start is not None:
+        variant.start(network)
+    return network
+
+
+def _largest(task: Task, variant: Variant) -> int:
+    """The largest H whose layer has at most `task.parameters` parameters."""
+    size = 1
+    while _count(variant.layer(task.input_size, size + 1, **variant.options)) <= task.parameters:
+        size += 1
+    return size
+
+
+def _count(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+class _Training:
+    def __init__(self, spec: Run, task: Task, variant: Variant, progress: Progress) -> None:
+        self.spec, self.task, self.settings = spec, task, variant.settings
+        self.network = build(task, variant, spec.hidden_size)
+        self.most = spec.updates or task.updates
+        self.progress = progress
+        self.lengths = bounds(spec.length)
+        # Streams of their own, so that how often is measured does not change what is learned from.
+        self.random = {
+            split: Generator().manual_seed(3 * spec.seed + part)
+            for part, split in enumerate(("train", "validation", "test"))
+        }
+        self.curve: list[float] = []
+        self.best = math.inf
+        self.weights = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        self.updates = 0
+
+    def row(self) -> dict[str, Any]:
+        spec, task, settings = self.spec, self.task, self.settings
+        started = time.monotonic()
+        outcome = self._train(started)
+        seconds = time.monotonic() - started
+        self.network.load_state_dict(self.weights)
+        error = self._measure("test")
+        also = () if task.lengths == ("data",) else spec.also
+        longer = {str(length): _rounded(self._measure("test", (length, length))) for length in also}
+        return {
+            **dict(zip(("task", "variant", "length", "seed"), spec.key(), strict=True)),
+            "outcome": outcome,
+            "solved": None if task.goal is None else outcome == "solved",
+            "measure": task.measure,
+            "error": _rounded(error),
+            "goal": task.goal,
+            "guess": task.guess,
+            "updates": self.updates,
+            "seconds": round(seconds, 1),
+            "check_every": task.check_every,
+            "curve": [_rounded(value) for value in self.curve],
+            "longer": longer,
+            "hidden_size": self.network.layer.hidden_size,
+            "parameters": _count(self.network.layer),
+            "batch_size": task.batch_size,
+            "optimizer": settings.optimizer,
+            "learning_rate": settings.learning_rate,
+            "clip_norm": settings.clip_norm,
+            "threads": spec.threads,
+            "elman": __version__,
+            "torch": torch.__version__,
+        }
+
+    def _train(self, started: float) -> str:
+        """Returns why it ended; leaves the weights of the best check, or those that solved the task."""
+        task, network, settings = self.task, self.network, self.settings
+        parameters = list(network.parameters())
+        optimizer = build_optimizer(parameters, settings)
+        stale = 0
+        while self.updates < self.most:
+            batch = task.draw(between(self.lengths, self.random["train"]), task.batch_size, self.random["train"])
+            optimizer.zero_grad(set_to_none=True)
+            task.loss(network(batch.inputs), batch).backward()
+            if math.isfinite(clip(parameters, settings)):
+                optimizer.step()
+            elif not settings.clip_norm:
+                return "diverged"
+            self.updates += 1
+            if self.updates % task.check_every:
+                continue
+            error = self._measure("validation")
+            self.curve.append(error)
+            self.progress(self.updates, self.most, error)
+            stale = 0 if error < self.best else stale + 1
+            if error < self.best or (task.goal is not None and error < task.goal):
+                self.best = min(error, self.best)
+                self.weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+            if task.goal is not None and error < task.goal and self._measure("test") < task.goal:
+                return "solved"
+            if task.patience and stale >= task.patience:
+                return "patience"
+            if self.spec.seconds and time.monotonic() - started > self.spec.seconds:
+                return "seconds"
+        return "updates"
+
+    @torch.no_grad()
+    def _measure(self, split: str, lengths: tuple[int, int] | None = None) -> float:
+        self.network.eval()
+        total, count = 0.0, 0
+        for batch in self.task.held_out(split, lengths or self.lengths, self.random[split]):
+            part, size = self.task.error(self.network(batch.inputs), batch)
+            total, count = total + part, count + size
+        self.network.train()
+        return total / count if math.isfinite(total) else math.inf
+
+
+def _rounded(value: float) -> float | None:
+    """Four digits; None for what JSON cannot say."""
+    return float(f"{value:.4g}") if math.isfinite(value) else None

@@ -1,0 +1,266 @@
+"""Runs: a result for each, none twice, a whole file whatever happens; and networks that do learn."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+from elman import bench
+from elman.bench import VARIANTS, Run, Variant, results, start
+from elman.bench.digits import Digits
+from elman.bench.memory import memory, plan, report
+from elman.bench.run import _Training, build, run
+from elman.bench.tasks import TASKS
+from elman.bench.temporal_order import TemporalOrder
+from elman.cli._app import run as command
+from elman.errors import DataError, UsageError
+from elman.nn import GRU, RNN
+from elman.training import TrainingSettings
+
+SMALL = {"updates": 4, "hidden_size": 4}
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A task that is looked at after every update."""
+    monkeypatch.setattr(TemporalOrder, "check_every", 2)
+    monkeypatch.setattr(Digits, "check_every", 2)
+
+
+class Watch:
+    def __init__(self):
+        self.counts, self.rows, self.seen = None, [], []
+
+    def planned(self, runs, done):
+        self.counts = runs, done
+
+    def progress(self, spec, updates, most, error):
+        self.seen.append((spec.key(), updates, most))
+
+    def finished(self, row):
+        self.rows.append(row)
+
+
+def small(out, events=None, **changes):
+    wanted = {"tasks": ["temporal-order"], "variants": ["tanh-sgd", "gru"], "lengths": ["10", "10-12"], "seeds": 2}
+    return memory(out, events=events, **{**wanted, **SMALL, **changes})
+
+
+def test_every_run_once_and_resumed(tmp_path, quick):
+    first = Watch()
+    rows = small(tmp_path, first)
+    assert first.counts == (8, 0) and len(rows) == 8
+    assert {results.key(row) for row in rows} == {
+        ("temporal-order", variant, length, seed)
+        for variant in ("tanh-sgd", "gru")
+        for length in ("10", "10-12")
+        for seed in (0, 1)
+    }
+    assert first.seen[:2] == [(results.key(rows[0]), 2, 4), (results.key(rows[0]), 4, 4)]
+    lines = (tmp_path / "memory.jsonl").read_text().splitlines()
+    (tmp_path / "memory.jsonl").write_text("\n".join(lines[:3]) + "\n")  # as if stopped after the third
+    second = Watch()
+    again = small(tmp_path, second)
+    assert second.counts == (8, 3) and len(second.rows) == 5
+    assert (tmp_path / "memory.jsonl").read_text().splitlines()[:3] == lines[:3]
+    strip = [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+    assert [{k: v for k, v in row.items() if k != "seconds"} for row in again] == strip
+    assert small(tmp_path, third := Watch()) == again and not third.rows
+
+
+def test_processes_give_the_same_rows(tmp_path):
+    apart = memory(tmp_path / "a", tasks=["digits"], variants=["gru", "tanh"], seeds=1, jobs=2, **SMALL)
+    alone = memory(tmp_path / "b", tasks=["digits"], variants=["gru", "tanh"], seeds=1, **SMALL)
+    strip = [sorted((results.key(r), r["error"], r["updates"]) for r in rows) for rows in (apart, alone)]
+    assert strip[0] == strip[1] and len(strip[0]) == 2
+
+
+def test_runs_leave_the_global_generator_and_threads_alone(quick):
+    torch.manual_seed(5)
+    expected, threads = torch.rand(3), torch.get_num_threads()
+    torch.manual_seed(5)
+    run(Run("temporal-order", "gru", "10", 0, threads=threads + 1, **SMALL))
+    assert torch.equal(torch.rand(3), expected) and torch.get_num_threads() == threads
+
+
+def test_a_task_that_can_be_learned_is_solved_and_stops_early():
+    row = run(Run("temporal-order", "lstm", "12", 1, updates=20_000, hidden_size=24, also=(10, 14)))
+    assert row["outcome"] == "solved" and row["solved"] is True and row["error"] < 0.01
+    assert row["updates"] < 20_000 and row["updates"] == row["check_every"] * len(row["curve"])
+    assert set(row["longer"]) == {"10", "14"} and row["longer"]["10"] < 0.1
+    json.dumps(row, allow_nan=False)
+
+
+def test_a_goal_seen_on_validation_has_to_hold_on_the_test_sequences(monkeypatch, quick):
+    monkeypatch.setattr(TemporalOrder, "goal", 0.5)
+    monkeypatch.setattr(_Training, "_measure", lambda self, split, lengths=None: 0.4 + (split == "test"))
+    row = run(Run("temporal-order", "gru", "10", 0, **SMALL))
+    assert row["outcome"] == "updates" and row["solved"] is False and row["error"] == 1.4
+
+
+def test_limits(monkeypatch, quick):
+    assert run(Run("digits", "gru", "data", 0, updates=6))["updates"] == 6
+    assert run(Run("digits", "gru", "data", 0, seconds=1e-9))["outcome"] == "seconds"
+    monkeypatch.setattr(Digits, "patience", 1)
+    figures = iter([0.5, 0.4, 0.4, 9.0])
+    monkeypatch.setattr(_Training, "_measure", lambda *_: next(figures))
+    row = run(Run("digits", "gru", "data", 0))
+    assert row["outcome"] == "patience" and row["curve"] == [0.5, 0.4, 0.4] and row["solved"] is None
+
+
+def test_a_gradient_that_is_no_number_ends_a_run_that_does_not_clip(monkeypatch, quick):
+    def blow_up(network):
+        with torch.no_grad():
+            network.readout.weight.fill_(math.inf)
+
+    settings = TrainingSettings(optimizer="sgd", learning_rate=1.0)
+    monkeypatch.setitem(VARIANTS, "loud", Variant(GRU, start=blow_up, settings=settings))
+    row = run(Run("temporal-order", "loud", "10", 0, **SMALL))
+    assert row["outcome"] == "diverged" and row["updates"] == 0 and row["solved"] is False
+    monkeypatch.setitem(VARIANTS, "loud", replace(VARIANTS["loud"], settings=replace(settings, clip_norm=1.0)))
+    assert run(Run("temporal-order", "loud", "10", 0, **SMALL))["outcome"] == "updates"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_runs_and_learns_from_its_gradient(variant):
+    torch.manual_seed(0)
+    task = TASKS["adding"](None)
+    network = build(task, VARIANTS[variant], 8)
+    batch = task.draw(20, 6, torch.Generator().manual_seed(0))
+    assert network(batch.inputs).shape == (6, 1)
+    task.loss(network(batch.inputs), batch).backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+    assert network.readout.weight.grad.norm() > 0
+
+
+def test_width_from_a_number_of_parameters():
+    task = TASKS["adding"](None)
+    task.hidden_size, task.parameters = 0, 1000
+    for cell in ("gru", "lstm", "tanh"):
+        size = build(task, VARIANTS[cell]).layer.hidden_size
+        layers = [VARIANTS[cell].layer(2, hidden) for hidden in (size, size + 1)]
+        counts = [sum(p.numel() for p in layer.parameters()) for layer in layers]
+        assert counts[0] <= 1000 < counts[1]
+
+
+def test_starts():
+    torch.manual_seed(0)
+    task = TASKS["temporal-order"](None)
+    sparse = build(task, Variant(RNN, start=start.sparse_tanh))
+    matrix = sparse.layer.weight_hh_l0.detach()
+    assert (matrix != 0).sum(1).tolist() == [15] * 50
+    assert torch.linalg.eigvals(matrix.double()).abs().max().item() == pytest.approx(0.95, rel=1e-4)
+    assert not sparse.layer.bias_hh_l0.any() and not sparse.readout.bias.any()
+    assert 0.008 < sparse.layer.weight_ih_l0.std() < 0.012
+    irnn = build(task, VARIANTS["irnn"]).layer
+    assert torch.equal(irnn.weight_hh_l0, torch.eye(50)) and not irnn.bias_ih_l0.any()
+    assert irnn.nonlinearity == "relu"
+
+
+def row(variant, length, seed, solved, error, updates=100, task="adding", goal=0.01, **changes):
+    outcome = "solved" if solved else "updates"
+    return {
+        "task": task, "variant": variant, "length": length, "seed": seed, "solved": solved, "error": error,
+        "updates": updates, "goal": goal, "guess": 1 / 6, "measure": "mean squared error", "outcome": outcome,
+        "longer": {}, **changes,
+    }  # fmt: skip
+
+
+ROWS = [
+    row("gru", "100", 0, True, 0.002, 300, longer={"400": 0.02}),
+    row("gru", "100", 1, True, 0.004, 500, longer={"400": 0.04}),
+    row("gru", "100", 2, False, 0.1, 900, longer={"400": 0.06}),
+    row("tanh", "100", 0, False, None, 7, outcome="diverged"),
+    row("tanh", "100", 1, False, 0.17, 900),
+    row("gru", "data", 0, None, 8.5, 700, task="jsb", goal=None, guess=None, measure="nats per step"),
+]
+
+
+def test_summary():
+    gru, tanh, jsb = results.summary(ROWS)
+    assert (gru["runs"], gru["solved"], gru["updates"], gru["errors"]) == (3, 2, 300, [0.002, 0.004, 0.1])
+    assert gru["longer"] == {"400": [0.02, 0.04, 0.06]}
+    assert (tanh["solved"], tanh["updates"], tanh["errors"]) == (0, None, [None, 0.17])
+    assert (jsb["solved"], jsb["updates"], jsb["task"]) == (None, 700, "jsb")
+
+
+def test_report_writes_tables_and_plots(tmp_path):
+    with pytest.raises(UsageError, match="no results to report"):
+        report(tmp_path)
+    for each in ROWS:
+        results.add(tmp_path / "memory.jsonl", each)
+    report(tmp_path)
+    page = (tmp_path / "memory.md").read_text()
+    assert "| gru | 100 | 3 | 2 of 3 | 300 | 0.0353 ± 0.056 | 0.04 ± 0.02 |" in page
+    assert "| tanh | 100 | 2 | 0 of 2 | - | 0.17, 1 diverged | - |" in page
+    assert "| gru | data | 1 | 700 | 8.5 |" in page
+    assert "Mean squared error; solved below 0.01; without memory 0.167." in page
+    for task in ("adding", "jsb"):
+        assert (tmp_path / f"memory-{task}.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_what_cannot_be_run(tmp_path):
+    for changes, message in (
+        ({"tasks": ["adding", "multiplying"]}, "unknown task 'multiplying'; there are temporal-order, adding"),
+        ({"variants": ["lstmm"]}, "unknown variant 'lstmm'"),
+        ({"lengths": ["ten"]}, "a length must be .* got 'ten'"),
+        ({"lengths": ["200-50"]}, "got '200-50'"),
+        ({"lengths": ["9"]}, "got '9'"),
+        ({"seeds": 0}, "seeds must be at least 1, got 0"),
+        ({"jobs": 0}, "jobs must be at least 1"),
+        ({"updates": -1}, "updates must be at least 0"),
+        ({"threads": 0}, "threads must be at least 1"),
+        ({"tasks": ["jsb"]}, "--data"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            small(tmp_path / "none", **changes)
+    assert not (tmp_path / "none").exists()
+    (tmp_path / "memory.jsonl").write_text('{"task": "adding"}\n')
+    with pytest.raises(DataError, match="line 1: expected a result with task, variant, length, seed"):
+        small(tmp_path)
+
+
+def test_lengths_given_are_not_for_data_that_has_its_own():
+    runs = list(plan(["digits", "adding"], ["gru"], ["50"], 1))
+    assert [(r.task, r.length) for r in runs] == [("digits", "data"), ("adding", "50")]
+    assert [r.length for r in plan(["adding"], ["gru"], [], 1)] == list(TASKS["adding"](None).lengths)
+
+
+def test_the_command(tmp_path, capsys):
+    line = ["bench", "memory", "--out", tmp_path, "--task", "digits", "--variant", "gru, tanh", "--seeds", 1]
+    assert command([str(a) for a in [*line, "--updates", 3]]) == 0
+    shown = capsys.readouterr()
+    assert "digits" in shown.out and "memory.md" in shown.out and "2 runs, 0 of them done before" in shown.err
+    (tmp_path / "memory.md").unlink()
+    assert command(["bench", "memory", "--out", str(tmp_path), "--report"]) == 0
+    assert (tmp_path / "memory.md").exists() and "runs" not in capsys.readouterr().err
+    assert command(["bench", "memory", "--out", str(tmp_path), "--also", "far"]) == 2
+    assert "--also takes whole numbers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_leaves_a_whole_file(tmp_path, jobs):
+    line = ["--task", "adding", "--variant", "gru", "--length", "10", "--seeds", "500", "--updates", "5"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "elman", "bench", "memory", "--out", tmp_path, "--jobs", str(jobs), *line],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    path, until = tmp_path / "memory.jsonl", time.monotonic() + 60
+    while not path.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: parent and workers
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "stopped" in err and "Traceback" not in err
+    rows = results.read(path)
+    assert 0 < len(rows) < 500 and not list(tmp_path.glob("*.new"))
+    assert bench.summary(rows)[0]["runs"] == len(rows)
