@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from elman.nn import CELLS, MERGES, POOLINGS, TextRNN
+from elman.nn import CELLS, GRU, LSTM, MERGES, POOLINGS, RNN, TextRNN
 from tolerances import close
 
 TEXTS = [[3, 4, 5, 6, 7], [8], [], [9, 2, 9]]
@@ -20,15 +20,24 @@ def build(**options):
     return TextRNN(12, 3, embedding_dim=4, hidden_size=5, **options).eval()
 
 
-def pooled_by_hand(model, text):
-    """The pooled vector of one non-empty text from torch.nn's layer and plain tensor operations."""
-    recurrent = model.recurrent
-    kind = {"RNN_TANH": torch.nn.RNN, "RNN_RELU": torch.nn.RNN, "LSTM": torch.nn.LSTM, "GRU": torch.nn.GRU}
-    options = {"nonlinearity": recurrent.nonlinearity} if "RNN_" in recurrent.mode else {}
-    layer = kind[recurrent.mode](4, 5, recurrent.num_layers, bidirectional=recurrent.bidirectional, **options)
+def run_alone(recurrent, vectors):
+    """Output [T, D * H] and newest h [D * H] of one text: by torch.nn's layer, or ours where torch has none."""
+    theirs = {RNN: torch.nn.RNN, LSTM: torch.nn.LSTM, GRU: torch.nn.GRU}.get(type(recurrent))
+    if theirs is None:
+        output, final = recurrent(vectors)
+        finals = final if isinstance(final, tuple) else (final,)
+        return output, recurrent.last(tuple(state.unsqueeze(1) for state in finals))[0]
+    options = {"nonlinearity": recurrent.nonlinearity} if theirs is torch.nn.RNN else {}
+    layer = theirs(4, 5, recurrent.num_layers, bidirectional=recurrent.bidirectional, **options)
     layer.load_state_dict(recurrent.state_dict())
-    output, final = layer(model.embedding(torch.tensor(text)))
+    output, final = layer(vectors)
     h_n = final[0] if isinstance(final, tuple) else final
+    return output, torch.cat(h_n[-2:].unbind() if recurrent.bidirectional else [h_n[-1]])
+
+
+def pooled_by_hand(model, text):
+    """The pooled vector of one non-empty text, without batch or ragged layout."""
+    output, last = run_alone(model.recurrent, model.embedding(torch.tensor(text)))
 
     def merged(forward, backward):
         return {
@@ -38,10 +47,8 @@ def pooled_by_hand(model, text):
             "product": lambda: forward * backward,
         }[model.merge]()
 
-    if recurrent.bidirectional:
-        output, last = merged(output[:, :5], output[:, 5:]), merged(h_n[-2], h_n[-1])
-    else:
-        last = h_n[-1]
+    if model.recurrent.bidirectional:
+        output, last = merged(output[:, :5], output[:, 5:]), merged(last[:5], last[5:])
     if model.pooling.kind == "attention":
         return (torch.softmax(model.pooling.score(output)[:, 0], 0)[:, None] * output).sum(0)
     return {

@@ -4,28 +4,67 @@ Arithmetic over time lives in `elman.ops`; nothing here knows about strings, fil
 """
 
 from ._accelerate import Swap, SwapReport, accelerate, restore
+from ._base import Recurrent
+from ._cells import CELLS
+from ._clockwork import ClockworkRNN
+from ._coupled import CoupledLSTM
+from ._dilated import DilatedGRU, DilatedLSTM, DilatedRNN
 from ._gru import GRU
+from ._gru_before import ResetBeforeGRU
+from ._indrnn import IndRNN
+from ._initial import INITS, chrono, forget_bias, identity, orthogonal, recurrent_range
+from ._layer_norm import LayerNormGRU, LayerNormLSTM
+from ._leaky import LeakyRNN
 from ._lstm import LSTM
+from ._merge import MERGES
+from ._min_gru import MinGRU
+from ._min_lstm import MinLSTM
+from ._peephole import PeepholeLSTM
 from ._pooling import POOLINGS, Pooling
 from ._recurrence import Recurrence
 from ._rnn import RNN, SimpleRNN
+from ._scrn import SCRN
+from ._stack import Stack
 from ._stateful import Stateful
-from ._text_rnn import CELLS, MERGES, TextRNN
+from ._text_rnn import STARTS, TextRNN
 
 __all__ = [
     "CELLS",
     "GRU",
+    "INITS",
     "LSTM",
     "MERGES",
     "POOLINGS",
     "RNN",
+    "SCRN",
+    "STARTS",
+    "ClockworkRNN",
+    "CoupledLSTM",
+    "DilatedGRU",
+    "DilatedLSTM",
+    "DilatedRNN",
+    "IndRNN",
+    "LayerNormGRU",
+    "LayerNormLSTM",
+    "LeakyRNN",
+    "MinGRU",
+    "MinLSTM",
+    "PeepholeLSTM",
     "Pooling",
     "Recurrence",
+    "Recurrent",
+    "ResetBeforeGRU",
     "SimpleRNN",
+    "Stack",
     "Stateful",
     "Swap",
     "SwapReport",
     "TextRNN",
     "accelerate",
+    "chrono",
+    "forget_bias",
+    "identity",
+    "orthogonal",
+    "recurrent_range",
     "restore",
 ]

@@ -38,7 +38,7 @@ class Recurrent(Regularised):
     write_gates: ClassVar[str] = ""  # gates that let the new one in
     gates: ClassVar[str] = ""
     own_options: ClassVar[tuple[str, ...]] = ()  # arguments that this cell takes beside those of all
-    extra: ClassVar[dict[str, str]] = {}  # fields of `Weights` that torch.nn lacks -> name of the parameter
+    vectors: ClassVar[str] = ""  # name of the parameter that is `vectors` in `elman.ops.Weights`
     has_step: ClassVar[bool] = False  # whether the kernels have this cell's inference in one call
 
     proj_size: int = 0
@@ -69,7 +69,7 @@ class Recurrent(Regularised):
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
         learned = self._set_options(options)
         for layer in range(num_layers):
-            entering = input_size if layer == 0 else self._width
+            entering = input_size if layer == 0 else self.output_size
             for suffix in self._suffixes(layer):
                 for name, sizes in self._sizes(entering).items():
                     parameter = torch.nn.Parameter(torch.empty(sizes, device=device, dtype=dtype))
@@ -108,8 +108,15 @@ class Recurrent(Regularised):
             sizes["weight_hh"] = (stacked, hidden)
         if self.bias:
             sizes |= {"bias_ih": (stacked,), "bias_hh": (stacked,)} if cell.product else {"bias_ih": (stacked,)}
-        of_cell = {"vectors": (cell.vectors, hidden), "norm_gates": (2, stacked), "norm_cell": (2, hidden)}
-        return sizes | {name: of_cell[field] for field, name in self.extra.items()}
+        if self.vectors:
+            sizes[self.vectors] = (cell.vectors, hidden)
+        if cell.normalised:
+            sizes |= (
+                {"norm_gates": (2, stacked), "norm_cell": (2, hidden)}
+                if cell.states > 1
+                else {"norm_gates": (2, stacked)}
+            )
+        return sizes
 
     def _add_state(self, device: Any, dtype: Any) -> None:
         for name, size in zip(("h_0", "c_0"), self._state_sizes(), strict=False):
@@ -124,7 +131,11 @@ class Recurrent(Regularised):
                 torch.nn.init.zeros_(parameter)
             else:
                 torch.nn.init.uniform_(parameter, -bound, bound)
+        self._reset_own()
         _initial.start(self)
+
+    def _reset_own(self) -> None:
+        """Start values of what the cell has beside matrices and biases."""
 
     def parameters_named(self, name: str) -> list[Tensor]:
         """The parameters `name_l0`, `name_l0_reverse`, `name_l1`, .. that there are."""
@@ -161,7 +172,7 @@ class Recurrent(Regularised):
         return len(self._directions) * sum(map(self._share, range(self.num_layers)))
 
     @property
-    def _width(self) -> int:
+    def output_size(self) -> int:
         """D * P, width of the output."""
         return len(self._directions) * self._state_sizes()[0]
 
@@ -204,32 +215,38 @@ class Recurrent(Regularised):
 
     def _weights(self, layer: int, reverse: bool) -> Weights:
         suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
-        names = {"weight_ih": "weight_ih"}
-        if ops.CELLS[self.cell].product:
-            names["weight_hh"] = "weight_hh"
-        if self.bias:
-            names["bias_ih"] = "bias_ih"
-            if "weight_hh" in names:
-                names["bias_hh"] = "bias_hh"
-        if self.proj_size:
-            names["weight_hr"] = "weight_hr"
-        names |= self.extra
-        found = {}
-        for field, name in names.items():
-            parameter = self._parameters.get(name + suffix)
-            # Parametrized or pruned: the weight is an attribute, computed from parameters of other names.
-            found[field] = getattr(self, name + suffix) if parameter is None else parameter
-        return Weights(**found)
+        cell = ops.CELLS[self.cell]
+        names = (
+            "weight_ih",
+            "weight_hh" if cell.product else "",
+            "bias_ih" if self.bias else "",
+            "bias_hh" if self.bias and cell.product else "",
+            "weight_hr" if self.proj_size else "",
+            self.vectors,
+            "norm_gates" if cell.normalised else "",
+            "norm_cell" if cell.normalised and cell.states > 1 else "",
+        )
+        return Weights(*(self._weight(name + suffix) if name else None for name in names))  # type: ignore[arg-type]
+
+    def _weight(self, name: str) -> Tensor:
+        found = self._parameters.get(name)
+        # Parametrized or pruned: the weight is an attribute, computed from parameters of other names.
+        return getattr(self, name) if found is None else found
 
     def _direction(
         self, data: Tensor, batch_sizes: Tensor, states: list[State], layer: int, reverse: bool
     ) -> tuple[Tensor, list[State]]:
         """One layer, one direction: output [N, P] and the final states."""
         (state_0,) = states
-        weights = self._dropped_weights(self._weights(layer, reverse))
         options = self._options(data, state_0)
-        output, final = ops.recurrent(self.cell, data, batch_sizes, state_0, weights, reverse=reverse, options=options)
+        output, final = self._recur(data, batch_sizes, state_0, layer, reverse, options)
         return output, [final]
+
+    def _recur(
+        self, data: Tensor, batch_sizes: Tensor, state_0: State, layer: int, reverse: bool, options: ops.Options
+    ) -> tuple[Tensor, State]:
+        weights = self._dropped_weights(self._weights(layer, reverse))
+        return ops.recurrent(self.cell, data, batch_sizes, state_0, weights, reverse=reverse, options=options)
 
     def _sequence(self, border: Border, hx: State | None) -> tuple[Tensor, State]:
         """All layers and directions: output [N, D * P] and final states [L * D, B, size], rows in the ragged order."""
@@ -324,62 +341,3 @@ class Recurrent(Regularised):
             ops.kernels.step(self.cell, x, h, c, self._weights(layer, False))
             x = h
         return x, states
-
-
-class SingleState(Recurrent):
-    """What the layers share whose state is one tensor, as that of `RNN` and `GRU`."""
-
-    def forward(
-        self, input: Tensor | PackedSequence, hx: Tensor | None = None, lengths: Lengths = None
-    ) -> tuple[Tensor | PackedSequence, Tensor]:
-        """
-        Args:
-            input: [T, B, I], [B, T, I] with batch_first, [T, I] unbatched, or a PackedSequence.
-            hx: [L * D, B, H] initial state (unbatched [L * D, H]); zeros, or the learned state, if not given.
-            lengths: [B] real length of each row of a padded tensor, any order, zeros allowed.
-        Returns:
-            output in the form of the input, [.., D * H], zero beyond a row's length; h_n as hx.
-        Raises:
-            ShapeError: sizes that do not fit.
-        """
-        output, (h_n,) = self._call(input, None if hx is None else (hx,), lengths)
-        return output, h_n
-
-    def step(self, x_t: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """One step of a stream, without the costs of a call over a sequence.
-
-        Args:
-            x_t: [B, I], the next element of each of B streams.
-            hx: [L, B, H] state; zeros if not given.
-        Returns:
-            output [B, H] and the new state, which the next step takes.
-        Raises:
-            UsageError: the layer is bidirectional.
-        """
-        output, (h_n,) = self._step(x_t, None if hx is None else (hx,))
-        return output, h_n
-
-
-class DoubleState(Recurrent):
-    """What the layers share whose state is h and c, as that of `LSTM`."""
-
-    def forward(
-        self, input: Tensor | PackedSequence, hx: tuple[Tensor, Tensor] | None = None, lengths: Lengths = None
-    ) -> tuple[Tensor | PackedSequence, tuple[Tensor, Tensor]]:
-        """As `RNN.forward`, with hx = (h_0 [L * D, B, P], c_0 [L * D, B, H]) and (h_n, c_n) returned."""
-        output, (h_n, c_n) = self._call(input, hx, lengths)
-        return output, (h_n, c_n)
-
-    def step(self, x_t: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """One step of a stream, without the costs of a call over a sequence.
-
-        Args:
-            x_t: [B, I], the next element of each of B streams.
-            hx: (h [L, B, H], c [L, B, H]) state; zeros if not given.
-        Returns:
-            output [B, H] and the new state, which the next step takes.
-        Raises:
-            UsageError: the layer is bidirectional.
-        """
-        output, (h_n, c_n) = self._step(x_t, hx)
-        return output, (h_n, c_n)

@@ -4,8 +4,8 @@ from typing import Any, Unpack
 
 import torch
 
-from ._base import SingleState
 from ._regularised import LayerOptions
+from ._states import SingleState
 
 
 class GRU(SingleState, torch.nn.RNNBase):

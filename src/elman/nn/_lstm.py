@@ -1,11 +1,11 @@
 """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000)."""
 
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 
-from ._base import DoubleState
 from ._regularised import LayerOptions
+from ._states import DoubleState
 
 
 class LSTM(DoubleState, torch.nn.RNNBase):
@@ -18,7 +18,7 @@ class LSTM(DoubleState, torch.nn.RNNBase):
 
     cell = "lstm"
     gates, keep_gates, write_gates = "ifgo", "f", "i"
-    own_options = ("proj_size",)
+    own_options: ClassVar[tuple[str, ...]] = ("proj_size",)
     has_step = True
 
     def __init__(

@@ -1,12 +1,12 @@
 """The Elman network (Elman 1990, "Finding Structure in Time")."""
 
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 
 from ..errors import UsageError
-from ._base import SingleState
 from ._regularised import LayerOptions
+from ._states import SingleState
 
 NONLINEARITIES = ("tanh", "relu")
 
@@ -26,7 +26,7 @@ class RNN(SingleState, torch.nn.RNNBase):
         options: see `elman.nn.Recurrent`.
     """
 
-    own_options = ("nonlinearity",)
+    own_options: ClassVar[tuple[str, ...]] = ("nonlinearity",)
     has_step = True
     nonlinearity: str
 

@@ -1,6 +1,7 @@
 """Text-RNN: embedding, recurrent layers, one vector per text, class scores."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,15 +10,16 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import ShapeError, UsageError
 from ..ops import ragged
+from . import _initial
 from ._base import Recurrent
 from ._border import Border, Lengths
-from ._gru import GRU
-from ._lstm import LSTM
+from ._cells import CELLS
+from ._merge import check_merge, merged, merged_size
 from ._pooling import Pooling
-from ._rnn import RNN
+from ._stack import Stack
 
-CELLS: dict[str, Callable[..., Recurrent]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
-MERGES = ("concat", "sum", "mean", "product")
+STARTS = ("default", *_initial.INITS)
+_GLOROT = ("weight_ih", "weight_hr", "weight_ic", "weight_ch")
 
 
 class TextRNN(torch.nn.Module):
@@ -28,8 +30,11 @@ class TextRNN(torch.nn.Module):
         num_classes: C.
         embedding_dim: E, width of the word vectors.
         hidden_size: H, width of the state in each direction.
-        cell: "rnn", "lstm" or "gru".
-        nonlinearity: "tanh" or "relu"; only the cell "rnn" uses it.
+        cell: a name in `elman.nn.CELLS`.
+        nonlinearity: "tanh" or "relu"; only the cells without gates use it.
+        hidden_sizes: a width for each layer, instead of `num_layers` of `hidden_size`.
+        residual: add a layer's input to its output wherever both are of equal size.
+        merge_layers: merge the two directions after every layer, not after the top one alone.
         merge: how the two directions of the top layer become one vector: concat, sum, mean or product.
         pooling: how the steps become one vector: last, mean, max, mean+max or attention.
         dropout: on the pooled vector and between layers.
@@ -38,6 +43,10 @@ class TextRNN(torch.nn.Module):
         word_dropout: share of tokens replaced by `unk_id` in training (Iyyer et al. 2015 drop them).
         feature_dim: width of further features that each token has beside its word vector; 0 for none.
         feature_dropout: share of tokens whose features are hidden in training.
+        init: "default" (see `reset_parameters`) or a name in `elman.nn.INITS`, applied over it; "uniform" leaves the
+            recurrent layers as torch.nn fills them.
+        forget_bias: start value of the bias of forget gates, where a cell has one.
+        options: further arguments of the recurrent layers, such as zoneout; see `elman.nn.Recurrent` and the cell.
     """
 
     def __init__(
@@ -59,13 +68,22 @@ class TextRNN(torch.nn.Module):
         feature_dim: int = 0,
         feature_dropout: float = 0.0,
         unk_id: int = 1,
+        hidden_sizes: Sequence[int] = (),
+        residual: bool = False,
+        merge_layers: bool = False,
+        init: str = "default",
+        forget_bias: float = 1.0,
+        **options: Any,
     ) -> None:
         super().__init__()
         if cell not in CELLS:
             raise UsageError(f"unknown cell {cell!r}: choose one of {', '.join(CELLS)}")
-        if merge not in MERGES:
-            raise UsageError(f"unknown merge {merge!r}: choose one of {', '.join(MERGES)}")
-        self.merge = merge
+        if init not in STARTS:
+            raise UsageError(f"unknown init {init!r}: choose one of {', '.join(STARTS)}")
+        if hidden_sizes and num_layers not in (1, len(hidden_sizes)):
+            raise UsageError(f"hidden_sizes names {len(hidden_sizes)} layers, but num_layers is {num_layers}")
+        self.merge = check_merge(merge)
+        self.init, self.forget_bias = init, forget_bias
         self.dropout = dropout
         self.embedding_dropout = embedding_dropout
         self.word_dropout = word_dropout
@@ -73,16 +91,20 @@ class TextRNN(torch.nn.Module):
         self.feature_dropout = feature_dropout
         self.unk_id = unk_id
         self.embedding = torch.nn.Embedding(vocab_size, embedding_dim)
-        extra = {"nonlinearity": nonlinearity} if cell == "rnn" else {}
-        self.recurrent = CELLS[cell](
-            embedding_dim + feature_dim,
-            hidden_size,
-            num_layers,
-            dropout=dropout if num_layers > 1 else 0.0,
-            bidirectional=bidirectional,
-            **extra,
-        )
-        features = 2 * hidden_size if bidirectional and merge == "concat" else hidden_size
+        if "nonlinearity" in CELLS[cell].own_options:
+            options["nonlinearity"] = nonlinearity
+        size, dropped = embedding_dim + feature_dim, dropout if num_layers > 1 or len(hidden_sizes) > 1 else 0.0
+        options |= {"bidirectional": bidirectional, "dropout": dropped}
+        self.recurrent: Recurrent | Stack
+        if hidden_sizes or residual or merge_layers:
+            sizes = hidden_sizes or [hidden_size] * num_layers
+            between = merge if merge_layers else "concat"
+            self.recurrent = Stack(size, sizes, cell, merge=between, residual=residual, **options)
+        else:
+            self.recurrent = CELLS[cell](size, hidden_size, num_layers, **options)
+        self._merges_top = bidirectional and not merge_layers
+        features = self.recurrent.output_size
+        features = merged_size(features, merge) if self._merges_top else features
         self.pooling = Pooling(pooling, features)
         self.output = torch.nn.Linear(self.pooling.out_features, num_classes)
         self.reset_parameters()
@@ -93,16 +115,30 @@ class TextRNN(torch.nn.Module):
         The recurrent start is Keras's; the forget bias is from Jozefowicz, Zaremba & Sutskever (2015).
         """
         torch.nn.init.normal_(self.embedding.weight, std=0.1)
-        hidden = self.recurrent.hidden_size
-        for name, parameter in self.recurrent.named_parameters():
+        for layer in self.recurrent_layers:
+            if self.init != "uniform":
+                self._start(layer)
+            if self.init != "default":
+                _initial.INITS[self.init](layer)
+
+    def _start(self, layer: Recurrent) -> None:
+        hidden = layer.hidden_size
+        for name, parameter in layer.named_parameters():
             if name.startswith("bias"):
                 torch.nn.init.zeros_(parameter)
-                if isinstance(self.recurrent, LSTM) and name.startswith("bias_ih"):
-                    torch.nn.init.ones_(parameter[hidden : 2 * hidden].detach())
-            else:
+            elif name.startswith(("weight_hh", *_GLOROT)):
                 start = torch.nn.init.orthogonal_ if name.startswith("weight_hh") else torch.nn.init.xavier_uniform_
                 for gate in parameter.detach().split(hidden):
                     start(gate)
+        if "f" in layer.gates:
+            _initial.forget_bias(layer, self.forget_bias)
+
+    @property
+    def recurrent_layers(self) -> list[Recurrent]:
+        """The recurrent layers, lowest first; a layer of `num_layers` is one."""
+        if isinstance(self.recurrent, Recurrent):
+            return [self.recurrent]
+        return [layer for layer in self.recurrent.layers if isinstance(layer, Recurrent)]
 
     def forward(self, ids: Tensor | PackedSequence, lengths: Lengths = None, features: Tensor | None = None) -> Tensor:
         """
@@ -123,12 +159,9 @@ class TextRNN(torch.nn.Module):
             vectors = torch.cat([vectors, self._hide_some(features)], dim=1)
         border.data = vectors
         output, finals = self.recurrent._sequence(border, None)
-        final = finals[0]
-        if self.recurrent.bidirectional:
-            final = self._merged(final[-2], final[-1])
-            output = self._merged(*output.chunk(2, dim=1))
-        else:
-            final = final[-1]
+        final = self.recurrent.last(finals)  # type: ignore[arg-type]
+        if self._merges_top:
+            output, final = merged(output, self.merge), merged(final, self.merge)
         pooled = self.pooling(output, final, border.batch_sizes)
         return border.unsort(self.output(dropout(pooled, self.dropout, self.training)), 0)
 
@@ -160,10 +193,3 @@ class TextRNN(torch.nn.Module):
         if width != self.feature_dim or (features is not None and features.shape[0] != ids.shape[0]):
             given = "none" if features is None else f"{tuple(features.shape)}"
             raise ShapeError(f"Expected features ({ids.shape[0]}, {self.feature_dim}), got {given}")
-
-    def _merged(self, forward: Tensor, backward: Tensor) -> Tensor:
-        if self.merge == "concat":
-            return torch.cat([forward, backward], dim=1)
-        if self.merge == "product":
-            return forward * backward
-        return forward + backward if self.merge == "sum" else (forward + backward) / 2

@@ -1,0 +1,82 @@
+"""Leaky units (Jaeger et al. 2007, eq. 2; Bengio, Boulanger-Lewandowski & Pascanu 2013, eq. 11)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import ops
+from ..errors import UsageError
+from ._rnn import check_nonlinearity
+from ._states import SingleState
+
+_FASTEST = 0.9  # of learned leaks, whose logit would be infinite at 1
+
+
+class LeakyRNN(SingleState):
+    """h_t = (1 - a) h_(t-1) + a f(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh): a unit forgets over about 1/a steps.
+
+    Fixed leaks are the buffer `leak_l0` [1, H]. Learned ones are sigmoid of the parameter `leak_logit_l0` [1, H], which
+    keeps them between 0 and 1.
+
+    Args:
+        nonlinearity: tanh or relu.
+        leak: a number in (0, 1] for all units; "log": fixed, spaced evenly in log a over the units from 1 to
+            1 / `memory`; "learned": starts spaced likewise, from 0.9.
+        others: as `elman.nn.Recurrent`.
+    Raises:
+        UsageError: another leak.
+    """
+
+    own_options = ("nonlinearity", "leak")
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *args: Any,
+        nonlinearity: str = "tanh",
+        leak: float | str = "log",
+        **kwargs: Any,
+    ) -> None:
+        self.nonlinearity = check_nonlinearity(nonlinearity)
+        if leak not in ("log", "learned") and (isinstance(leak, str) or not 0 < leak <= 1):
+            raise UsageError(f"leak must be above 0 and at most 1, or 'log' or 'learned', got {leak!r}")
+        self.leak = leak
+        super().__init__(input_size, hidden_size, *args, **kwargs)
+
+    @property
+    def cell(self) -> str:  # type: ignore[override]
+        return f"leaky_{self.nonlinearity}"
+
+    def _sizes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        learned = {"leak_logit": (1, self.hidden_size)} if self.leak == "learned" else {}
+        return super()._sizes(input_size) | learned
+
+    @torch.no_grad()
+    def _reset_own(self) -> None:
+        if self.memory < 1:
+            raise UsageError(f"leaky units need a memory of at least 1 step, got {self.memory}")
+        like, slowest = self.parameters_named("weight_ih")[0], 1 / self.memory
+        for logit in self.parameters_named("leak_logit"):
+            logit.copy_(torch.logit(_spaced(logit, self.hidden_size, _FASTEST, min(slowest, _FASTEST))))
+        if isinstance(self.leak, str) and self.leak != "log":
+            return
+        fastest, slowest = (1.0, slowest) if isinstance(self.leak, str) else (self.leak, self.leak)
+        for layer in range(self.num_layers):
+            for suffix in self._suffixes(layer):
+                self.register_buffer("leak" + suffix, _spaced(like, self.hidden_size, fastest, slowest))
+
+    def _weights(self, layer: int, reverse: bool) -> ops.Weights:
+        suffix = self._suffixes(layer)[reverse]
+        learned = self.leak == "learned"
+        leak: Tensor = (
+            torch.sigmoid(getattr(self, "leak_logit" + suffix)) if learned else getattr(self, "leak" + suffix)
+        )
+        return super()._weights(layer, reverse)._replace(vectors=leak)
+
+
+def _spaced(like: Tensor, size: int, fastest: float, slowest: float) -> Tensor:
+    """[1, H] from the fastest leak to the slowest."""
+    share = torch.linspace(0, 1, size, dtype=like.dtype, device=like.device)
+    return (fastest * (slowest / fastest) ** share)[None]

@@ -1,0 +1,122 @@
+"""Layers upon layers: a size for each, residual connections, directions merged after each."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import dropout as drop
+from torch.nn.utils.rnn import PackedSequence
+
+from ..errors import ShapeError, UsageError
+from ._base import Recurrent, State
+from ._border import Border, Lengths
+from ._cells import CELLS
+from ._merge import check_merge, merged, merged_size
+
+
+class Stack(torch.nn.Module):
+    """Recurrent layers of one cell, each as wide as wanted.
+
+    Args:
+        input_size: I.
+        hidden_sizes: H of each layer.
+        cell: a name in `elman.nn.CELLS`.
+        bidirectional: read from both ends.
+        merge: how both directions become the output of a layer: concat, sum, mean or product.
+        residual: add a layer's input to its output wherever both are of equal size (He et al. 2016; in recurrent
+            stacks Wu et al. 2016, section 3.1).
+        dropout: on the output of each layer but the last.
+        batch_first: padded tensors are [B, T, ..].
+        options: every further argument of the layers.
+    Attributes:
+        layers: the layers, `elman.nn.Recurrent` each.
+        output_size: width of the output.
+    Raises:
+        UsageError: no layer, an unknown cell or merge, or residual connections where no two sizes are equal.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_sizes: Sequence[int],
+        cell: str = "lstm",
+        *,
+        bidirectional: bool = False,
+        merge: str = "concat",
+        residual: bool = False,
+        dropout: float = 0.0,
+        batch_first: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        if not hidden_sizes:
+            raise UsageError("a stack needs at least one layer, got no hidden size")
+        if cell not in CELLS:
+            raise UsageError(f"unknown cell {cell!r}: choose one of {', '.join(CELLS)}")
+        if not 0 <= dropout < 1:
+            raise UsageError(f"dropout must be at least 0 and below 1, got {dropout:g}")
+        self.input_size, self.bidirectional = input_size, bidirectional
+        self.merge, self.residual, self.dropout = check_merge(merge), residual, dropout
+        self.batch_first = batch_first
+        self.layers = torch.nn.ModuleList()
+        widths = [input_size]
+        dilation = options.pop("dilation", 1)
+        for number, hidden_size in enumerate(hidden_sizes):
+            own = {"dilation": dilation * 2**number} if "dilation" in CELLS[cell].own_options else {}
+            layer = CELLS[cell](widths[-1], hidden_size, bidirectional=bidirectional, **options, **own)
+            self.layers.append(layer)
+            widths.append(merged_size(layer.output_size, merge) if bidirectional else layer.output_size)
+        if residual and all(a != b for a, b in pairwise(widths)):
+            raise UsageError(f"residual connections need a layer as wide as its input, got the widths {widths}")
+        self.output_size = widths[-1]
+
+    def forward(
+        self, input: Tensor | PackedSequence, hx: Sequence[State] | None = None, lengths: Lengths = None
+    ) -> tuple[Tensor | PackedSequence, list[State]]:
+        """
+        Args:
+            input, lengths: as `RNN.forward`.
+            hx: for each layer its states, (h_0 [D, B, P],) or (h_0, c_0); zeros or learned if not given.
+        Returns:
+            output in the form of the input, [.., output_size], and the final states as hx.
+        Raises:
+            ShapeError: sizes that do not fit.
+        """
+        border = Border(input, lengths, self.batch_first, batched_dims=3)
+        output, finals = self._sequence(border, hx)
+        states = [tuple(border.unsort(part, 1) for part in final) for final in finals]
+        if border.unbatched:
+            states = [tuple(part.squeeze(1) for part in state) for state in states]
+        return border.leave(output), states
+
+    def last(self, finals: list[State]) -> Tensor:
+        """[B, output_size] from final states: the merged h after the last step of the top layer."""
+        top = self.layers[-1]
+        assert isinstance(top, Recurrent)
+        newest = top.last(finals[-1])
+        return merged(newest, self.merge) if self.bidirectional else newest
+
+    def _sequence(self, border: Border, hx: Sequence[State] | None) -> tuple[Tensor, list[State]]:
+        """Output [N, output_size] and each layer's final states, rows in the ragged order."""
+        if hx is not None and len(hx) != len(self.layers):
+            raise ShapeError(f"Expected states of {len(self.layers)} layers, got {len(hx)}")
+        if border.data.shape[-1] != self.input_size:
+            raise ShapeError(f"Expected input of size {self.input_size}, got {border.data.shape[-1]}")
+        finals: list[State] = []
+        entered = border.data
+        for number, layer in enumerate(self.layers):
+            assert isinstance(layer, Recurrent)
+            data = border.data
+            output, final = layer._sequence(border, None if hx is None else hx[number])
+            finals.append(final)
+            output = merged(output, self.merge) if self.bidirectional else output
+            if number + 1 < len(self.layers):
+                output = drop(output, self.dropout, self.training)
+            border.data = output + data if self.residual and output.shape == data.shape else output
+        output, border.data = border.data, entered
+        return output, finals
+
+    def extra_repr(self) -> str:
+        return f"merge={self.merge!r}, residual={self.residual}, dropout={self.dropout:g}"
