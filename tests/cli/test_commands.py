@@ -76,12 +76,17 @@ def test_train_writes_the_run(trained):
     assert names | plots | {"report.html", "report.json"} <= present
     assert not [name for name in present if name.startswith("checkpoint") or name.endswith(".new")]
     metrics = json.loads((folder / "metrics.json").read_text())
+    gradient = metrics.pop("gradient")
     assert set(metrics) == {"validation", "test"}
     for figures in metrics.values():
         assert {"accuracy", "macro_f1", "loss", "ece"} <= set(figures)
     assert metrics["test"]["accuracy"] > 0.9
     rows = history(folder)
     assert [row["epoch"] for row in rows] == [str(i + 1) for i in range(len(rows))]
+    assert gradient["mean"] == pytest.approx(sum(float(row["gradient_norm"]) for row in rows) / len(rows))
+    page = (folder / "report.html").read_text()
+    sentence = next(line for line in done.stdout.splitlines() if line.startswith("Gradient norm"))
+    assert gradient["clip_norm"] == 1 and "clip_norm 1 " in sentence and sentence in page
     assert f"{metrics['test']['accuracy']:.4f}" in done.stdout and str(folder / "report.html") in done.stdout
     assert done.stderr.count("train loss") == len(rows)
 

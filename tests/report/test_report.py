@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from elman.report import overfitting_verdict, plots
+from elman.report import clipping_verdict, overfitting_verdict, plots
 
 
 def history(*rows):
@@ -30,6 +30,28 @@ def test_verdict(rows, parts):
     words = overfitting_verdict(history(*rows))
     for part in parts:
         assert part in words
+
+
+@pytest.mark.parametrize(
+    ("clip_norm", "parts"),
+    [
+        (0.0, ["clip_norm is off: 2.1 would suit", "2.5 % of the steps"]),
+        (1.0, ["clip_norm 1 is low: 2.1 would suit"]),
+        (1.05, ["clip_norm 1.05 suits", "2.1 is the usual norm"]),
+        (21.0, ["clip_norm 21 suits"]),
+        (21.5, ["clip_norm 21.5 is high: 2.1 would suit"]),
+    ],
+)
+def test_clipping_is_judged_by_the_usual_norm(clip_norm, parts):
+    figures = {"mean": 2.11, "median": 1.5, "quantile_90": 3.456, "clipped": 0.025, "proposed_clip_norm": 2.1}
+    words = clipping_verdict({**figures, "clip_norm": clip_norm})
+    for part in ["mean 2.11, median 1.5, 90 % below 3.46", "0.5 to 10 times", *parts]:
+        assert part in words
+
+
+def test_no_gradient_leaves_nothing_to_clip():
+    names = ("mean", "median", "quantile_90", "clipped", "clip_norm", "proposed_clip_norm")
+    assert "nothing to clip" in clipping_verdict(dict.fromkeys(names, 0.0))
 
 
 def test_class_names_are_not_formulas(tmp_path):

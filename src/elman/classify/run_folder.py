@@ -3,7 +3,7 @@
 config.toml            the resolved settings
 checkpoint.safetensors while training is under way
 config.json, model.safetensors, tokenizer.json   the model
-metrics.json           figures of each split
+metrics.json           figures of each split, and norms of the gradient with the clip_norm they propose
 history.csv            one row per epoch
 report.json, report.html, *.png   the report and its data
 """

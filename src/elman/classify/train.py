@@ -10,9 +10,9 @@ import numpy as np
 
 from .. import __version__
 from ..errors import DivergedError
-from ..report import write_report
+from ..report import clipping_verdict, write_report
 from ..text import LabelledTexts, read_labelled
-from ..training import Listener, TensorBoard, stop_requests, to_csv, write_text
+from ..training import Listener, TensorBoard, gradient_summary, stop_requests, to_csv, write_text
 from . import persistence, run_folder
 from .config import ClassifierConfig, resolve, to_toml
 from .evaluate import evaluate_split
@@ -34,6 +34,16 @@ class Run:
     fitted: Fitted
     metrics: dict[str, dict[str, Any]]
     seconds: dict[str, float]
+
+    @property
+    def gradient(self) -> dict[str, float]:
+        """Norms of the gradient and the clip_norm they propose; see `training.gradient_summary`."""
+        return gradient_summary(self.fitted.history, self.fitted.classifier.config.clip_norm)
+
+    @property
+    def clipping(self) -> str:
+        """What the norms say of clip_norm, in one sentence."""
+        return clipping_verdict(self.gradient)
 
 
 def train(
@@ -122,7 +132,7 @@ def train(
 def _write(run: Run, source: str, splits: dict[str, Split], mistakes: dict[str, list[dict[str, Any]]]) -> None:
     """Everything in the folder; the checkpoint goes once the model is there."""
     persistence.save(run.fitted.classifier, run.folder)
-    run_folder.write_json(run.folder / run_folder.METRICS, run.metrics)
+    run_folder.write_json(run.folder / run_folder.METRICS, {**run.metrics, "gradient": run.gradient})
     write_text(run.folder / run_folder.HISTORY, to_csv(run.fitted.history))
     data = report_data(run, source, splits, mistakes)
     run_folder.write_json(run.folder / run_folder.REPORT_DATA, data)
@@ -146,6 +156,7 @@ def report_data(
         "layers": [layer._asdict() for layer in layers(classifier)],
         "history": [asdict(epoch) for epoch in run.fitted.history],
         "metrics": run.metrics,
+        "gradient": run.gradient,
         "mistakes": mistakes,
         "data": {
             "splits": run.fitted.summary,

@@ -2,6 +2,6 @@
 
 from .comparison import write_comparison
 from .page import write_report
-from .verdict import overfitting_verdict
+from .verdict import clipping_verdict, overfitting_verdict
 
-__all__ = ["overfitting_verdict", "write_comparison", "write_report"]
+__all__ = ["clipping_verdict", "overfitting_verdict", "write_comparison", "write_report"]

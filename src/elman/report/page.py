@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from . import plots
-from .verdict import overfitting_verdict
+from .verdict import clipping_verdict, overfitting_verdict
 
 _EXCERPT = 600
 
@@ -39,7 +39,11 @@ def write_report(data: dict[str, Any], folder: Path) -> Path:
         draw(f"calibration-{split}", plots.calibration(figures["calibration"], figures["ece"]))
     environment = Environment(loader=PackageLoader("elman.report"), autoescape=True, undefined=StrictUndefined)
     page = environment.get_template("report.html.j2").render(
-        **data, pictures=pictures, verdict=overfitting_verdict(data["history"]), excerpt=_EXCERPT
+        **data,
+        pictures=pictures,
+        verdict=overfitting_verdict(data["history"]),
+        clipping=clipping_verdict(data["gradient"]) if "gradient" in data else "",
+        excerpt=_EXCERPT,
     )
     _write(folder / "report.html", page.encode("utf-8", "replace"))
     return folder / "report.html"

@@ -31,3 +31,23 @@ def overfitting_verdict(history: list[dict[str, Any]]) -> str:
     if lowest is last and len(watched) > 1 and watched[-2]["validation_loss"] > 1.02 * last["validation_loss"]:
         return f"No overfitting, and the validation loss was still falling: more epochs may help. {kept}"
     return f"No overfitting to speak of: training and validation stay within {abs(gap):.3f} of each other. {kept}"
+
+
+def clipping_verdict(gradient: dict[str, float]) -> str:
+    """What the gradient norms say of `clip_norm`, in one sentence.
+
+    Args:
+        gradient: mean, median, quantile_90, clipped, clip_norm, proposed_clip_norm; of a run's metrics.json.
+    """
+    limit, proposed = gradient["clip_norm"], gradient["proposed_clip_norm"]
+    norms = "Gradient norm: mean {mean:.3g}, median {median:.3g}, 90 % below {quantile_90:.3g}".format(**gradient)
+    if not proposed:
+        return f"{norms}, so there was nothing to clip."
+    clipped = f"{100 * gradient['clipped']:.1f} % of the steps were clipped"
+    source = "thresholds of 0.5 to 10 times the usual norm do (Pascanu et al. 2013)"
+    if not limit:
+        return f"{norms}; {clipped} and clip_norm is off: {proposed:g} would suit, as {source}."
+    if 0.5 * proposed <= limit <= 10 * proposed:
+        return f"{norms}; {clipped} and clip_norm {limit:g} suits, as {source}; {proposed:g} is the usual norm."
+    side = "low" if limit < proposed else "high"
+    return f"{norms}; {clipped} and clip_norm {limit:g} is {side}: {proposed:g} would suit, as {source}."
