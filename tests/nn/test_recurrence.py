@@ -194,9 +194,7 @@ def test_composing_stacks():
 @pytest.mark.parametrize("truncate", [None, 2])
 def test_a_learned_initial_state_is_every_rows(truncate):
     cells = [Decay(1), Decay(2)]
-    layer = Recurrence(
-        cells[0], 3, (5, 2), reverse_cell=cells[1], learn_initial_state=True, bptt_truncate=truncate
-    ).double()
+    layer = Recurrence(cells[0], 3, (5, 2), reverse_cell=cells[1], learn_state=True, bptt_truncate=truncate).double()
     x, *hx = decay_arguments()
     close(flat(layer(x)), flat(layer(x, tuple(torch.zeros_like(s) for s in hx))))
     with torch.no_grad():

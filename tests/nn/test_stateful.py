@@ -28,7 +28,7 @@ class Gated(torch.nn.Module):
 
 
 def gated():
-    return nn.Recurrence(Gated(), 3, 5, learn_initial_state=True).double()
+    return nn.Recurrence(Gated(), 3, 5, learn_state=True).double()
 
 
 LAYERS = {
@@ -37,12 +37,15 @@ LAYERS = {
     "gru": lambda: nn.GRU(3, 5, batch_first=True, dtype=torch.float64),
     "projected": lambda: nn.LSTM(3, 5, proj_size=2, dtype=torch.float64),
     "recurrence": gated,
+    "stack": lambda: nn.Stack(3, [7, 7, 5], "lstm", residual=True, learn_state=True, dtype=torch.float64),
 }
+FAMILY = {name: lambda name=name: nn.CELLS[name](3, 5, 2, dtype=torch.float64) for name in nn.CELLS}
+del FAMILY["clockwork"]
 
 
 def make(name):
     torch.manual_seed(4)
-    layer = LAYERS[name]()
+    layer = {**LAYERS, **FAMILY}[name]()
     for parameter in layer.parameters():  # the learned initial state too is not zero
         torch.nn.init.normal_(parameter, std=0.4)
     return layer, torch.randn(STEPS, STREAMS, 3, dtype=torch.float64)
@@ -62,8 +65,12 @@ def read(stream, x, size, starts=None):
     return torch.cat(outputs), state
 
 
-def as_tuple(state):
-    return state if isinstance(state, tuple) else (state,)
+def parts(state):
+    return [state] if isinstance(state, torch.Tensor) else [part for inner in state for part in parts(inner)]
+
+
+def detached(state):
+    return state.detach() if isinstance(state, torch.Tensor) else type(state)(map(detached, state))
 
 
 @pytest.mark.parametrize("overlap", [0, 1, 4, 20])
@@ -75,7 +82,7 @@ def test_chunks_equal_one_uninterrupted_call(name, size, overlap):
     output, state = read(nn.Stateful(layer, overlap), x, size)
     close(output, turned(layer, expected))
     assert type(state) is type(final)
-    for actual, wanted in zip(as_tuple(state), as_tuple(final), strict=True):
+    for actual, wanted in zip(parts(state), parts(final), strict=True):
         close(actual, wanted)
 
 
@@ -88,7 +95,7 @@ def test_gradients_are_those_of_detached_chunks(name):
     loss, state = 0, None
     for chunk, weight in zip(x.split(4), upstream.split(4), strict=True):
         output, state = layer(turned(layer, chunk), state)
-        state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
+        state = detached(state)
         loss = loss + (turned(layer, output) * weight).sum()
     close(actual, torch.autograd.grad(loss, leaves))
     whole = torch.autograd.grad((turned(layer, layer(turned(layer, x))[0]) * upstream).sum(), leaves)
@@ -108,8 +115,8 @@ def one_by_one(layer, x, starts):
     columns = []
     for stream in range(STREAMS):
         cuts = [0, *starts[:, stream].nonzero()[:, 0].tolist(), STEPS]
-        parts = [x[a:b, stream : stream + 1] for a, b in pairwise(cuts) if b > a]
-        columns.append(torch.cat([turned(layer, layer(turned(layer, part))[0]) for part in parts]))
+        pieces = [x[a:b, stream : stream + 1] for a, b in pairwise(cuts) if b > a]
+        columns.append(torch.cat([turned(layer, layer(turned(layer, part))[0]) for part in pieces]))
     return torch.cat(columns, 1)
 
 
@@ -158,6 +165,15 @@ def test_a_chunk_with_documents_inside_is_one_call():
     assert len(calls[0].batch_sizes) == STEPS and calls[0].batch_sizes[0] == STREAMS + int(documents().sum())
 
 
+@pytest.mark.parametrize("name", FAMILY)
+def test_every_cell_reads_streams(name):
+    layer, x = make(name)
+    stream = nn.Stateful(layer, overlap=2)
+    close(read(stream, x, 4)[0], layer(x)[0])
+    stream.reset()
+    close(read(stream, x, 4, documents())[0], one_by_one(layer, x, documents()))
+
+
 # --- k1 steps forward, k2 back ----------------------------------------------------------------------------------------
 
 
@@ -198,7 +214,7 @@ def test_training_by_windows_equals_windows_by_hand(name, k1, k2):
         outputs, state = [], states[start]
         for t in range(start, end):
             output, state = twin(turned(twin, x[t : t + 1]), state)
-            states[t + 1] = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
+            states[t + 1] = detached(state)
             outputs.append(turned(twin, output))
         (torch.cat(outputs)[begin - start :] * weight[begin:end]).sum().backward()
         other.step()
@@ -207,6 +223,20 @@ def test_training_by_windows_equals_windows_by_hand(name, k1, k2):
 
 
 # --- checkpoints ------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_layer_draws_does_not_depend_on_a_restart():
+    torch.manual_seed(0)
+    stream, x = nn.Stateful(nn.LSTM(3, 5, 2, dropout=0.5, zoneout=0.3, recurrent_dropout=0.2)), torch.randn(8, 2, 3)
+    stream(x[:4])
+    again = copy.deepcopy(stream)
+    again.load_state_dict(load(save(stream.state_dict())))
+    again._form = None  # as in a new process
+    outputs = []
+    for each in (stream, again):
+        torch.manual_seed(1)
+        outputs.append(each(x[4:])[0])
+    assert torch.equal(*outputs)
 
 
 @pytest.mark.parametrize("overlap", [0, 3])
@@ -218,13 +248,14 @@ def test_loaded_in_mid_stream_equals_uninterrupted_to_the_bit(name, overlap):
     stream[0].reset([2])
     saved = save({k: v.contiguous() for k, v in stream.state_dict().items()})
     expected = read(stream[0], x[6:], 2, documents()[6:])
-    torch.manual_seed(99)
-    again = torch.nn.Sequential(nn.Stateful(LAYERS[name](), overlap))
+    again = torch.nn.Sequential(nn.Stateful(make(name)[0], overlap))
+    for parameter in again.parameters():
+        torch.nn.init.zeros_(parameter)
     again[0](turned(layer, x[:1, :1]))  # had read another stream before, of another number of rows
     again.load_state_dict(load(saved))
     actual = read(again[0], x[6:], 2, documents()[6:])
     assert torch.equal(actual[0], expected[0])
-    for a, e in zip(as_tuple(actual[1]), as_tuple(expected[1]), strict=True):
+    for a, e in zip(parts(actual[1]), parts(expected[1]), strict=True):
         assert torch.equal(a, e)
 
 
@@ -299,6 +330,7 @@ def test_sizes_that_do_not_fit_leave_the_stream_as_it_was(call, message):
     [
         (nn.RNN(3, 5, bidirectional=True), {}, "bidirectional"),
         (torch.nn.LSTM(3, 5), {}, "elman.nn, got torch.nn.LSTM: accelerate it"),
+        (nn.Stack(3, [5], "clockwork"), {}, "starts its clocks at every call"),
         (nn.RNN(3, 5), {"overlap": -1}, "overlap must be at least 0, got -1"),
     ],
 )

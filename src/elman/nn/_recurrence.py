@@ -51,7 +51,7 @@ class Recurrence(torch.nn.Module):
             loss of output t reaches the weights' use at steps t, t-1, ..., t-k (`ops.reference`). As autograd gives no
             hold on single outputs of an arbitrary cell, the last k+1 steps of every output are computed again, all
             outputs side by side as the rows of one batch; so a cell that draws random numbers draws others there.
-        learn_initial_state: the state before the first step is a parameter, zero at first, shared by all rows.
+        learn_state: the state before the first step is a parameter, zero at first, shared by all rows.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Recurrence(torch.nn.Module):
         reverse_cell: Cell | None = None,
         batch_first: bool = False,
         bptt_truncate: int | None = None,
-        learn_initial_state: bool = False,
+        learn_state: bool = False,
     ) -> None:
         super().__init__()
         if bptt_truncate is not None and bptt_truncate < 1:
@@ -73,7 +73,7 @@ class Recurrence(torch.nn.Module):
         self.batch_first, self.bptt_truncate = batch_first, bptt_truncate
         self.bidirectional = reverse_cell is not None
         self.initial_state = torch.nn.ParameterList(
-            torch.zeros(1 + self.bidirectional, size) for size in self.state_sizes if learn_initial_state
+            torch.zeros(1 + self.bidirectional, size) for size in self.state_sizes if learn_state
         )
 
     def extra_repr(self) -> str:

@@ -1,6 +1,6 @@
 """Streams: sequences too long for one call, read chunk after chunk with the state carried over."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -10,8 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 from ..errors import ShapeError, UsageError
 from ..ops import ragged
 from ._base import Recurrent
-
-State = tuple[Tensor, ...]
+from ._clockwork import ClockworkRNN
 
 
 class Stateful(torch.nn.Module):
@@ -30,11 +29,12 @@ class Stateful(torch.nn.Module):
     What is carried is kept in buffers and therefore in `state_dict`: a checkpoint goes on in mid-stream, to the bit.
 
     Args:
-        layer: a layer of `elman.nn` in one direction.
+        layer: a layer of `elman.nn` in one direction, or a `Stack` of them.
         overlap: k2 - k1, earlier steps that each call runs again for their gradient. They are kept as the layer's
             input, so what is computed below the layer (an embedding) has its gradient from the new steps alone.
     Raises:
-        UsageError: a bidirectional layer, one of torch.nn, or a negative overlap.
+        UsageError: a layer that is bidirectional, torch.nn's, or counts its steps anew at every call; a negative
+            overlap.
     """
 
     fresh: Tensor | None
@@ -47,10 +47,13 @@ class Stateful(torch.nn.Module):
             raise UsageError(f"expected a layer of elman.nn, got torch.nn.{type(layer).__name__}: accelerate it first")
         if getattr(layer, "bidirectional", False):
             raise UsageError("a bidirectional layer reads a sequence from its end, so it cannot read a stream")
+        if any(isinstance(module, ClockworkRNN) for module in layer.modules()):
+            raise UsageError("a clockwork layer starts its clocks at every call, so it cannot read a stream")
         if overlap < 0:
             raise UsageError(f"overlap must be at least 0, got {overlap}")
         self.layer, self.overlap = layer, overlap
         self.batch_first = bool(getattr(layer, "batch_first", False))
+        self._form: Any = None
         self._forget()
 
     def extra_repr(self) -> str:
@@ -74,7 +77,7 @@ class Stateful(torch.nn.Module):
                 raise ShapeError(f"Expected rows of {len(fresh)} streams, got {rows}") from None
             self.fresh = fresh
 
-    def forward(self, chunk: Tensor, starts: Tensor | None = None) -> tuple[Tensor, Tensor | State]:
+    def forward(self, chunk: Tensor, starts: Tensor | None = None) -> tuple[Tensor, Any]:
         """
         Args:
             chunk: [T, B, I], [B, T, I] if the layer is batch_first: the next T steps of every stream.
@@ -87,11 +90,11 @@ class Stateful(torch.nn.Module):
         """
         x = chunk.transpose(0, 1) if self.batch_first and chunk.dim() > 1 else chunk
         begins = self._checked(x, starts)
-        steps, state = x.shape[0], self._state()
+        steps, state = x.shape[0], self._state(x)
         if self.past is not None and self.past_starts is not None:
             x, begins = torch.cat([self.past, x]), torch.cat([self.past_starts.cpu(), begins])
         again = max(0, x.shape[0] - self.overlap)  # where the steps begin that the next call runs again
-        outputs, at_again = [], state
+        outputs, at_again = [], state  # the state there
         if again:
             output, at_again = self._run(x[:again], begins[:again], state)
             outputs.append(output)
@@ -101,7 +104,7 @@ class Stateful(torch.nn.Module):
             outputs.append(output)
         self._keep(at_again, x[again:], begins[again:])
         output = torch.cat(outputs)[-steps:] if len(outputs) > 1 else outputs[0][-steps:]
-        return output.transpose(0, 1) if self.batch_first else output, final[0] if len(final) == 1 else final
+        return output.transpose(0, 1) if self.batch_first else output, final
 
     def _checked(self, x: Tensor, starts: Tensor | None) -> Tensor:
         """Where the state is the initial one: [T, B] bool on the CPU, what was reset since the last chunk included."""
@@ -124,32 +127,42 @@ class Stateful(torch.nn.Module):
             raise ShapeError(f"Expected starts of size ({batch},) or {wanted_size}, got {tuple(given.shape)}")
         return begins | (given.T if self.batch_first else given)
 
-    def _run(self, x: Tensor, begins: Tensor, state: State) -> tuple[Tensor, State]:
+    def _run(self, x: Tensor, begins: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Output [T, B, H] and state of consecutive steps; the documents in them are rows of one ragged batch."""
         cut = _Documents(begins)
-        initial: Any = None
+        given = None
         if not cut.fresh.all():
-            carried = tuple(s[:, cut.stream] for s in state)
+            parts = [part[:, cut.stream] for part in _parts(state)]
             if cut.fresh.any():
-                # A sequence of no steps ends in the state that it begins with.
-                first = _as_tuple(self.layer(x[:1, :1], lengths=[0])[1])
                 fresh = cut.fresh.to(x.device)[:, None]
-                carried = tuple(torch.where(fresh, s_0, s) for s_0, s in zip(first, carried, strict=True))
-            initial = carried[0] if len(carried) == 1 else carried
+                first = _parts(self._first(x))
+                parts = [torch.where(fresh, new, old) for new, old in zip(first, parts, strict=True)]
+            given = _made_of(iter(parts), state)
         packed = PackedSequence(x.flatten(0, 1)[cut.elements], cut.batch_sizes, None, None)
-        output, final = self.layer(packed, initial)
-        return output.data[cut.places].unflatten(0, x.shape[:2]), tuple(s[:, cut.last] for s in _as_tuple(final))
+        output, final = self.layer(packed, given)
+        final = _made_of((part[:, cut.last] for part in _parts(final)), final)
+        return output.data[cut.places].unflatten(0, x.shape[:2]), final
+
+    def _first(self, x: Tensor) -> Any:
+        """The state of one row in which a sequence begins: a sequence of no steps ends in it."""
+        with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+            return self.layer(x[:1, :1], lengths=[0])[1]
 
     # --- what is carried ------------------------------------------------------------------------------------------
 
-    def _state(self) -> State:
-        """[L, B, H] each; () before the first chunk."""
+    def _state(self, x: Tensor) -> Any:
+        """As the layer takes it, None before the first chunk."""
         names = sorted((name for name in self._buffers if name.startswith("state_")), key=lambda name: int(name[6:]))
-        return tuple(self.get_buffer(name) for name in names)
+        if not names:
+            return None
+        return _made_of(map(self.get_buffer, names), self._first(x) if self._form is None else self._form)
 
-    def _keep(self, state: State, past: Tensor, past_starts: Tensor) -> None:
-        for index, part in enumerate(state):
+    def _keep(self, state: Any, past: Tensor, past_starts: Tensor) -> None:
+        parts = () if state is None else _parts(state)
+        for index, part in enumerate(parts):
             self.register_buffer(f"state_{index}", part.detach())
+        if parts:
+            self._form = _made_of((None for _ in parts), state)
         self.fresh = torch.zeros(past_starts.shape[1], dtype=torch.bool, device=past.device)
         if self.overlap:
             self.past, self.past_starts = past.detach().clone(), past_starts
@@ -206,5 +219,13 @@ class _Documents:
         self.last = place[cuts.sum(0).cumsum(0) - 1]
 
 
-def _as_tuple(state: Tensor | State) -> State:
-    return (state,) if isinstance(state, Tensor) else tuple(state)
+def _parts(state: Any) -> list[Tensor]:
+    """The tensors [L, B, H] of a state: one, a tuple of them, or such of each layer of a stack."""
+    return [state] if isinstance(state, Tensor) else [part for inner in state for part in _parts(inner)]
+
+
+def _made_of(parts: Iterator[Any], form: Any) -> Any:
+    """A state of these parts in the form of another."""
+    if isinstance(form, tuple | list):
+        return type(form)(_made_of(parts, inner) for inner in form)
+    return next(parts)
