@@ -21,7 +21,6 @@ from elman.bench.tasks import TASKS
 from elman.bench.temporal_order import TemporalOrder
 from elman.cli._app import run as command
 from elman.errors import DataError, UsageError
-from elman.nn import GRU, RNN
 from elman.training import TrainingSettings
 
 SMALL = {"updates": 4, "hidden_size": 4}
@@ -121,7 +120,7 @@ def test_a_gradient_that_is_no_number_ends_a_run_that_does_not_clip(monkeypatch,
             network.readout.weight.fill_(math.inf)
 
     settings = TrainingSettings(optimizer="sgd", learning_rate=1.0)
-    monkeypatch.setitem(VARIANTS, "loud", Variant(GRU, start=blow_up, settings=settings))
+    monkeypatch.setitem(VARIANTS, "loud", Variant("gru", start=blow_up, settings=settings))
     row = run(Run("temporal-order", "loud", "10", 0, **SMALL))
     assert row["outcome"] == "diverged" and row["updates"] == 0 and row["solved"] is False
     monkeypatch.setitem(VARIANTS, "loud", replace(VARIANTS["loud"], settings=replace(settings, clip_norm=1.0)))
@@ -146,7 +145,7 @@ def test_width_from_a_number_of_parameters():
     task.hidden_size, task.parameters = 0, 1000
     for cell in ("gru", "lstm", "tanh"):
         size = build(task, VARIANTS[cell]).layer.hidden_size
-        layers = [VARIANTS[cell].layer(2, hidden) for hidden in (size, size + 1)]
+        layers = [VARIANTS[cell].layer(2, hidden, 0) for hidden in (size, size + 1)]
         counts = [sum(p.numel() for p in layer.parameters()) for layer in layers]
         assert counts[0] <= 1000 < counts[1]
 
@@ -154,15 +153,14 @@ def test_width_from_a_number_of_parameters():
 def test_starts():
     torch.manual_seed(0)
     task = TASKS["temporal-order"](None)
-    sparse = build(task, Variant(RNN, start=start.sparse_tanh))
+    sparse = build(task, Variant("rnn", start=start.sparse_tanh))
     matrix = sparse.layer.weight_hh_l0.detach()
     assert (matrix != 0).sum(1).tolist() == [15] * 50
     assert torch.linalg.eigvals(matrix.double()).abs().max().item() == pytest.approx(0.95, rel=1e-4)
     assert not sparse.layer.bias_hh_l0.any() and not sparse.readout.bias.any()
     assert 0.008 < sparse.layer.weight_ih_l0.std() < 0.012
-    irnn = build(task, VARIANTS["irnn"]).layer
-    assert torch.equal(irnn.weight_hh_l0, torch.eye(50)) and not irnn.bias_ih_l0.any()
-    assert irnn.nonlinearity == "relu"
+    biases = [build(task, VARIANTS["gru-chrono"], 50, longest).layer.bias_ih_l0.detach() for longest in (200, 1000)]
+    assert math.log(100) < biases[0].abs().max() < math.log(199) < biases[1].abs().max() < math.log(999)
 
 
 def row(variant, length, seed, solved, error, updates=100, task="adding", goal=0.01, **changes):

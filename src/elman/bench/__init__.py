@@ -7,10 +7,11 @@ from .memory import DEFAULT_TASKS, Events, memory, plan, report
 from .results import summary
 from .run import Run, run
 from .tasks import TASKS
-from .variants import VARIANTS, Variant
+from .variants import DEFAULT_VARIANTS, VARIANTS, Variant
 
 __all__ = [
     "DEFAULT_TASKS",
+    "DEFAULT_VARIANTS",
     "TASKS",
     "VARIANTS",
     "Events",

@@ -14,7 +14,7 @@ from . import results
 from ._task import bounds
 from .run import Run, run
 from .tasks import TASKS
-from .variants import VARIANTS
+from .variants import DEFAULT_VARIANTS, VARIANTS
 
 RESULTS = "memory.jsonl"
 DEFAULT_TASKS = ("temporal-order", "adding", "copy", "memorization", "digits", "permuted-digits")
@@ -34,7 +34,7 @@ def memory(
     out: str | Path,
     *,
     tasks: Sequence[str] = DEFAULT_TASKS,
-    variants: Sequence[str] = tuple(VARIANTS),
+    variants: Sequence[str] = DEFAULT_VARIANTS,
     lengths: Sequence[str] = (),
     seeds: int = 5,
     jobs: int = 1,
@@ -48,7 +48,7 @@ def memory(
             the music have the length of their data.
         seeds: runs of each, with the seeds 0 to seeds - 1.
         jobs: processes at once.
-        limits: updates, seconds, hidden_size, threads, also and data of each `Run`.
+        limits: updates, seconds, hidden_size, threads, also, data and keep of each `Run`.
     Raises:
         UsageError: an unknown name, a length or number that cannot be.
         DataError: the music is not there, or the results cannot be read.

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from ..nn import Recurrent
+
 
 class SequenceNetwork(torch.nn.Module):
     """
@@ -13,10 +15,10 @@ class SequenceNetwork(torch.nn.Module):
         every_step: an answer at every step, or at the last one only.
     """
 
-    def __init__(self, layer: torch.nn.Module, output_size: int, every_step: bool) -> None:
+    def __init__(self, layer: Recurrent, output_size: int, every_step: bool) -> None:
         super().__init__()
         self.layer = layer
-        self.readout = torch.nn.Linear(layer.hidden_size, output_size)
+        self.readout = torch.nn.Linear(layer.output_size, output_size)
         self.every_step = every_step
 
     def forward(self, inputs: Tensor | PackedSequence) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Generator
 
 from .. import __version__
-from ..training import build_optimizer, clip
+from ..training import build_optimizer, clip, write_tensors
 from ._task import Task, between, bounds
 from .network import SequenceNetwork
 from .tasks import TASKS
@@ -29,6 +29,7 @@ class Run:
         threads: of torch.
         also: lengths at which the trained network is measured too.
         data: folder of the data files.
+        keep: folder to leave the weights in, as TASK-LENGTH-VARIANT-SEED.safetensors.
     """
 
     task: str
@@ -41,6 +42,7 @@ class Run:
     threads: int = 1
     also: tuple[int, ...] = ()
     data: Path | None = None
+    keep: Path | None = None
 
     def key(self) -> tuple[str, str, str, int]:
         """Which run it is."""
@@ -71,10 +73,10 @@ def run(spec: Run, progress: Progress = lambda done, most, error: None) -> dict[
         torch.set_num_threads(threads)
 
 
-def build(task: Task, variant: Variant, hidden_size: int = 0) -> SequenceNetwork:
-    """A new network for a task, with H as given, or the task's own."""
+def build(task: Task, variant: Variant, hidden_size: int = 0, longest: int = 0) -> SequenceNetwork:
+    """A new network for a task, with H as given, or the task's own, for sequences of at most `longest` steps."""
     hidden_size = hidden_size or task.hidden_size or _largest(task, variant)
-    layer = variant.layer(task.input_size, hidden_size, **variant.options)
+    layer = variant.layer(task.input_size, hidden_size, longest)
     network = SequenceNetwork(layer, task.output_size, task.every_step)
     if variant.start is not None:
         variant.start(network)
@@ -83,8 +85,8 @@ def build(task: Task, variant: Variant, hidden_size: int = 0) -> SequenceNetwork
 
 def _largest(task: Task, variant: Variant) -> int:
     """The largest H whose layer has at most `task.parameters` parameters."""
-    size = 1
-    while _count(variant.layer(task.input_size, size + 1, **variant.options)) <= task.parameters:
+    size = 10
+    while _count(variant.layer(task.input_size, size + 1, 0)) <= task.parameters:
         size += 1
     return size
 
@@ -96,10 +98,10 @@ def _count(module: torch.nn.Module) -> int:
 class _Training:
     def __init__(self, spec: Run, task: Task, variant: Variant, progress: Progress) -> None:
         self.spec, self.task, self.settings = spec, task, variant.settings
-        self.network = build(task, variant, spec.hidden_size)
+        self.lengths = bounds(spec.length)
+        self.network = build(task, variant, spec.hidden_size, self.lengths[1])
         self.most = spec.updates or task.updates
         self.progress = progress
-        self.lengths = bounds(spec.length)
         # Streams of their own, so that how often is measured does not change what is learned from.
         self.random = {
             split: Generator().manual_seed(3 * spec.seed + part)
@@ -116,6 +118,10 @@ class _Training:
         outcome = self._train(started)
         seconds = time.monotonic() - started
         self.network.load_state_dict(self.weights)
+        if spec.keep is not None:
+            spec.keep.mkdir(parents=True, exist_ok=True)
+            name = f"{spec.task}-{spec.length}-{spec.variant}-{spec.seed}.safetensors"
+            write_tensors(spec.keep / name, self.weights, {})
         error = self._measure("test")
         also = () if task.lengths == ("data",) else spec.also
         longer = {str(length): _rounded(self._measure("test", (length, length))) for length in also}

@@ -1,4 +1,4 @@
-"""Initial values that papers on long memory used; each changes a new network in place."""
+"""Initial values of a whole network; those of a layer alone are its own `init`."""
 
 import torch
 
@@ -16,15 +16,4 @@ def sparse_tanh(network: SequenceNetwork) -> None:
         matrix = network.get_parameter("layer.weight_hh_l0")
         for row in matrix:
             row[torch.randperm(len(row))[15:]] = 0
-        matrix *= 0.95 / torch.linalg.eigvals(matrix).abs().max()
-
-
-def identity(network: SequenceNetwork) -> None:
-    """W_hh = 1, biases 0, W_ih ~ N(0, 0.001): the IRNN of Le, Jaitly & Hinton 2015, section 3."""
-    with torch.no_grad():
-        matrix = network.get_parameter("layer.weight_hh_l0")
-        matrix.copy_(torch.eye(len(matrix)))
-        network.get_parameter("layer.weight_ih_l0").normal_(0, 0.001)
-        for name, parameter in network.layer.named_parameters():
-            if name.startswith("bias"):
-                parameter.zero_()
+        matrix.mul_(0.95 / torch.linalg.eigvals(matrix).abs().max())

@@ -4,12 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
-
-from ..nn import GRU, LSTM, RNN
+from ..nn import CELLS, Recurrent
 from ..training import TrainingSettings
-from . import start
 from .network import SequenceNetwork
+from .start import sparse_tanh
 
 SGD = TrainingSettings(optimizer="sgd", learning_rate=0.01)  # Pascanu, Mikolov & Bengio 2013
 CLIPPED = replace(SGD, clip_norm=1.0)
@@ -20,23 +18,47 @@ ADAM = TrainingSettings(optimizer="adam", learning_rate=3e-3, clip_norm=1.0)
 class Variant:
     """
     Attributes:
-        layer: makes the layer from input_size, hidden_size and the options.
-        options: further arguments of the layer.
+        cell: name of the layer in `elman.nn.CELLS`.
+        options: further arguments of the layer; `memory` is the longest length of the run.
         start: changes the initial values.
         settings: optimizer, learning rate, clipping.
     """
 
-    layer: Callable[..., torch.nn.Module]
+    cell: str
     options: dict[str, Any] = field(default_factory=dict)
     start: Callable[[SequenceNetwork], None] | None = None
     settings: TrainingSettings = ADAM
 
+    def layer(self, input_size: int, hidden_size: int, longest: int) -> Recurrent:
+        """A new layer for sequences of at most `longest` steps; 0 where that is not known."""
+        options = {"memory": longest, **self.options} if longest else self.options
+        return CELLS[self.cell](input_size, hidden_size, **options)
+
 
 VARIANTS = {
-    "tanh-sgd": Variant(RNN, start=start.sparse_tanh, settings=SGD),
-    "tanh-clip": Variant(RNN, start=start.sparse_tanh, settings=CLIPPED),
-    "tanh": Variant(RNN),
-    "irnn": Variant(RNN, {"nonlinearity": "relu"}, start.identity),
-    "lstm": Variant(LSTM),
-    "gru": Variant(GRU),
+    "tanh-sgd": Variant("rnn", start=sparse_tanh, settings=SGD),
+    "tanh-clip": Variant("rnn", start=sparse_tanh, settings=CLIPPED),
+    "tanh-clip-omega": Variant("rnn", {"information_flow": 4.0}, sparse_tanh, CLIPPED),
+    "tanh": Variant("rnn"),
+    "orthogonal": Variant("rnn", {"init": "orthogonal"}),
+    "irnn": Variant("rnn", {"nonlinearity": "relu", "init": "identity"}),
+    "indrnn": Variant("indrnn", {"init": "recurrent_range"}),
+    "leaky": Variant("leaky", {"leak": "log"}),
+    "leaky-learned": Variant("leaky", {"leak": "learned", "init": "chrono"}),
+    "clockwork": Variant("clockwork"),
+    "scrn": Variant("scrn"),
+    "dilated": Variant("dilated_rnn", {"num_layers": 6}),
+    "lstm": Variant("lstm"),
+    "lstm-forget-1": Variant("lstm", {"init": "forget_bias"}),
+    "lstm-chrono": Variant("lstm", {"init": "chrono"}),
+    "peephole": Variant("peephole"),
+    "coupled": Variant("coupled"),
+    "layer-norm-lstm": Variant("layer_lstm"),
+    "min-lstm": Variant("min_lstm"),
+    "gru": Variant("gru"),
+    "gru-chrono": Variant("gru", {"init": "chrono"}),
+    "gru-before": Variant("gru_before"),
+    "layer-norm-gru": Variant("layer_gru"),
+    "min-gru": Variant("min_gru"),
 }
+DEFAULT_VARIANTS = ("tanh-sgd", "tanh-clip", "tanh-clip-omega", "irnn", "leaky-learned", "lstm", "lstm-chrono", "gru")

@@ -21,8 +21,8 @@ def memory(
         room.DEFAULT_TASKS
     ),
     variant: Annotated[
-        str, typer.Option(help=f"Variants, separated by commas: {', '.join(room.VARIANTS)}; all if not given.")
-    ] = "",
+        str, typer.Option(help=f"Variants, separated by commas: {', '.join(room.VARIANTS)}.")
+    ] = ",".join(room.DEFAULT_VARIANTS),
     length: Annotated[
         str,
         typer.Option(
@@ -37,6 +37,7 @@ def memory(
     also: Annotated[str, typer.Option(help="Lengths at which the trained network is measured too.")] = "",
     jobs: Annotated[int, typer.Option(help="Processes at once.")] = 1,
     threads: Annotated[int, typer.Option(help="Threads of each run.")] = 1,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the trained networks too, in OUT/networks.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Run nothing; tables and plots from the results.")] = False,
 ) -> None:
     """Try recurrent networks on tasks whose answer lies far back; goes on where it was stopped."""
@@ -46,7 +47,7 @@ def memory(
             room.memory(
                 out_folder,
                 tasks=_names(task) or room.DEFAULT_TASKS,
-                variants=_names(variant) or tuple(room.VARIANTS),
+                variants=_names(variant) or room.DEFAULT_VARIANTS,
                 lengths=_names(length),
                 seeds=seeds,
                 jobs=jobs,
@@ -57,6 +58,7 @@ def memory(
                 threads=threads,
                 also=_numbers(also),
                 data=data,
+                keep=out_folder / "networks" if keep else None,
             )
         except KeyboardInterrupt:
             err.print("stopped; the finished runs are kept, go on with the same command")
