@@ -35,11 +35,11 @@ def test_verdict(rows, parts):
 @pytest.mark.parametrize(
     ("clip_norm", "parts"),
     [
-        (0.0, ["clip_norm is off: 2.1 would suit", "2.5 % of the steps"]),
-        (1.0, ["clip_norm 1 is low: 2.1 would suit"]),
-        (1.05, ["clip_norm 1.05 suits", "2.1 is the usual norm"]),
+        (0.0, ["clip_norm is off: 2.1, the usual norm, would suit", "2.5 % of the steps"]),
+        (1.0, ["clip_norm 1 is low: 2.1, the usual norm, would suit"]),
+        (1.05, ["clip_norm 1.05 suits", "the usual norm 2.1"]),
         (21.0, ["clip_norm 21 suits"]),
-        (21.5, ["clip_norm 21.5 is high: 2.1 would suit"]),
+        (21.5, ["clip_norm 21.5 is high: 2.1, the usual norm, would suit"]),
     ],
 )
 def test_clipping_is_judged_by_the_usual_norm(clip_norm, parts):

@@ -169,7 +169,9 @@ class Recurrence(torch.nn.Module):
                 )
             outputs.append(output)
             before.append(old)
-            state = tuple(torch.cat([s_new, s[n:]]) for s_new, s in zip(new, state, strict=True))
+            state = tuple(
+                torch.cat([s_new, s[n:]]) if n < len(s) else s_new for s_new, s in zip(new, state, strict=True)
+            )
         return torch.cat(outputs), state, tuple(torch.cat(parts) for parts in zip(*before, strict=True))
 
     def _step(self, cell: Cell, x: Tensor, state: State) -> tuple[Tensor, State]:

@@ -39,15 +39,17 @@ def clipping_verdict(gradient: dict[str, float]) -> str:
     Args:
         gradient: mean, median, quantile_90, clipped, clip_norm, proposed_clip_norm; of a run's metrics.json.
     """
-    limit, proposed = gradient["clip_norm"], gradient["proposed_clip_norm"]
+    limit, usual = gradient["clip_norm"], gradient["proposed_clip_norm"]
     norms = "Gradient norm: mean {mean:.3g}, median {median:.3g}, 90 % below {quantile_90:.3g}".format(**gradient)
-    if not proposed:
+    if not usual:
         return f"{norms}, so there was nothing to clip."
-    clipped = f"{100 * gradient['clipped']:.1f} % of the steps were clipped"
-    source = "thresholds of 0.5 to 10 times the usual norm do (Pascanu et al. 2013)"
-    if not limit:
-        return f"{norms}; {clipped} and clip_norm is off: {proposed:g} would suit, as {source}."
-    if 0.5 * proposed <= limit <= 10 * proposed:
-        return f"{norms}; {clipped} and clip_norm {limit:g} suits, as {source}; {proposed:g} is the usual norm."
-    side = "low" if limit < proposed else "high"
-    return f"{norms}; {clipped} and clip_norm {limit:g} is {side}: {proposed:g} would suit, as {source}."
+    norms += f"; {100 * gradient['clipped']:.1f} % of the steps were clipped"
+    if limit and 0.5 * usual <= limit <= 10 * usual:
+        return (
+            f"{norms}; clip_norm {limit:g} suits, being 0.5 to 10 times the usual norm {usual:g} (Pascanu et al. 2013)."
+        )
+    state = f"{limit:g} is {'low' if limit < usual else 'high'}" if limit else "is off"
+    return (
+        f"{norms}; clip_norm {state}: {usual:g}, the usual norm, would suit, or 0.5 to 10 times as much "
+        "(Pascanu et al. 2013)."
+    )
