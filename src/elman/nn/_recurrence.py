@@ -19,7 +19,7 @@ class Recurrence(torch.nn.Module):
     """Runs a cell that you write over padded, packed, ragged or single sequences, in one direction or both.
 
     This is the slow reference path: a loop over time in Python, in which autograd notes every operation of the cell.
-    What `elman.nn` has as a layer of its own is many times faster there.
+    What `elman.nn` has as a layer of its own is many times faster there, and `elman.diagnostics` sees into that alone.
 
         class Leaky(torch.nn.Module):
             def __init__(self, input_size, hidden_size):
@@ -34,8 +34,7 @@ class Recurrence(torch.nn.Module):
         layer = Recurrence(Leaky(3, 8), input_size=3, state_size=8)
         output, h_n = layer(x, lengths=[5, 2, 0])
 
-    Layers are stacked by composing: the output of one is the input of the next, `torch.nn.Sequential`'s only obstacle
-    being the state that is returned beside it.
+    Layers are stacked by composing: the output of one, with the same lengths, is the input of the next.
 
     Args:
         cell: module or function, cell(x_t [n, I], state) -> (output [n, O], state). It is called once per step with

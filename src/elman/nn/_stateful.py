@@ -31,7 +31,8 @@ class Stateful(torch.nn.Module):
     Args:
         layer: a layer of `elman.nn` in one direction, or a `Stack` of them.
         overlap: k2 - k1, earlier steps that each call runs again for their gradient. They are kept as the layer's
-            input, so what is computed below the layer (an embedding) has its gradient from the new steps alone.
+            input, so what is computed below the layer (an embedding) has its gradient from the new steps alone. What a
+            layer draws (dropout, zoneout) it draws anew for them.
     Raises:
         UsageError: a layer that is bidirectional, torch.nn's, or counts its steps anew at every call; a negative
             overlap.
