@@ -31,7 +31,7 @@ def refused(capsys, arguments, code, *parts):
         (["train", "imdb", "--epochs", "many"], ["--epochs", "valid integer"]),
         (["train", "imdb", "--speed", "9"], ["--speed"]),
         (["train", "imdb", "--preset", "lstmm"], ["unknown preset 'lstmm'", "simple-rnn"]),
-        (["train", "imdb", "--cell", "lstn"], ["cell must be one of rnn, lstm, gru, got 'lstn'"]),
+        (["train", "imdb", "--cell", "lstn"], ["cell must be one of rnn, lstm, gru, ", "got 'lstn'"]),
         (["train", "imdb", "--dropout", "1.5"], ["dropout must be at least 0 and below 1, got 1.5"]),
         (["compare", "imdb", "--presets", ","], ["--presets names no preset"]),
     ],

@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ..errors import DataError, UsageError
-from ..nn import CELLS, MERGES, POOLINGS
+from ..nn import CELLS, MERGES, POOLINGS, STARTS, recurrent_network
 from ..text import KEEP, KINDS
 from ..training import OPTIMIZERS, SCHEDULES, TrainingSettings, choose, within
 
@@ -37,15 +39,35 @@ class ClassifierConfig:
     keep: str = _setting("both", f"Which part of a longer text is read: {', '.join(KEEP)}.")
     # network
     cell: str = _setting("lstm", f"Recurrent cell: {', '.join(CELLS)}.")
-    nonlinearity: str = _setting("tanh", "Of the cell rnn: tanh or relu.")
+    nonlinearity: str = _setting("tanh", "Of the cells rnn, leaky, indrnn, clockwork and dilated_rnn: tanh or relu.")
     embedding_dim: int = _setting(128, "Width of the word vectors.")
     hidden_size: int = _setting(64, "Width of the state, in each direction.")
     num_layers: int = _setting(1, "Recurrent layers.")
+    hidden_sizes: str = _setting("", "A hidden_size for each layer, lowest first, such as 128,64; empty: all alike.")
+    residual: bool = _setting(False, "Add a layer's input to its output where both are of equal size.")
     bidirectional: bool = _setting(True, "Read from both ends.")
     merge: str = _setting("concat", f"How the two directions become one vector: {', '.join(MERGES)}.")
+    merge_layers: bool = _setting(False, "Merge the directions after every layer, not after the top one alone.")
+    learn_state: bool = _setting(False, "Learn the state in which a text begins.")
+    proj_size: int = _setting(0, "Width of the projected state of the cells lstm and dilated_lstm; 0 for none.")
+    leak: str = _setting("log", "Of the cell leaky: a number in (0, 1], log (1 to 1/memory over the units) or learned.")
+    periods: str = _setting("", "Of the cell clockwork: rising periods, such as 1,2,4; empty: 1,2,4, .. 128.")
+    context_size: int = _setting(0, "Slow units of the cell scrn; 0: a quarter of hidden_size.")
+    dilation: int = _setting(1, "Skip of the first layer of the dilated cells; it doubles from layer to layer.")
+    init: str = _setting("default", f"Start values of the recurrence: {', '.join(STARTS)}.")
+    forget_bias: float = _setting(1.0, "Start value of the forget gate's bias.")
+    memory: int = _setting(400, "Steps to be remembered, for init chrono and recurrent_range and for leak log.")
     pooling: str = _setting("mean", f"How the steps become one vector: {', '.join(POOLINGS)}.")
     dropout: float = _setting(0.5, "On the pooled vector and between layers.")
     embedding_dropout: float = _setting(0.5, "On features of the word vectors, the same along a text.")
+    input_dropout: float = _setting(0.0, "On features of each recurrent layer's input, the same along a text.")
+    recurrent_dropout: float = _setting(0.0, "On the state before its recurrent product, the same along a text.")
+    zoneout: float = _setting(0.0, "Share of units whose state h keeps its old value at a step.")
+    zoneout_cell: float = _setting(0.0, "The same for the state c of the LSTM cells.")
+    weight_drop: float = _setting(0.0, "On the elements of the recurrent matrix, the same for a batch.")
+    bptt_truncate: int = _setting(0, "Steps that the loss of an output travels back; 0 for all.")
+    clip_recurrent: float = _setting(0.0, "Largest element of the gradient handed one step back; 0 for no limit.")
+    information_flow: float = _setting(0.0, "Weight of the penalty on a gradient that shrinks or grows; 0 for none.")
     word_dropout: float = _setting(0.4, "Share of tokens hidden in training.")
     ngrams: int = _setting(3, "Longest n-gram whose naive-Bayes evidence is used; 0 for none.")
     feature_dropout: float = _setting(0.2, "Share of tokens whose n-gram evidence is hidden in training.")
@@ -79,16 +101,46 @@ class ClassifierConfig:
         choose("nonlinearity", self.nonlinearity, ("tanh", "relu"))
         choose("merge", self.merge, MERGES)
         choose("pooling", self.pooling, POOLINGS)
+        choose("init", self.init, STARTS)
         choose("class_weight", self.class_weight, CLASS_WEIGHTS)
         within("vocab_size", self.vocab_size, 3)
         within("ngrams", self.ngrams, 0, 5)
-        for name in ("embedding_dim", "hidden_size", "num_layers", "batch_size", "min_count"):
+        for name in ("embedding_dim", "hidden_size", "num_layers", "batch_size", "min_count", "dilation"):
             within(name, getattr(self, name), 1)
+        within("memory", self.memory, 3)
         within("max_length", self.max_length, 0)
-        within("epochs", self.epochs, 0)
-        for name in ("dropout", "embedding_dropout", "word_dropout", "feature_dropout", "validation_split"):
+        for name in ("epochs", "proj_size", "context_size", "bptt_truncate", "clip_recurrent", "information_flow"):
+            within(name, getattr(self, name), 0)
+        for name in _RATES:
             within(name, getattr(self, name), 0, 1, below=True)
         self.training  # noqa: B018 (checks the rest)
+        with torch.device("meta"):  # without memory or a random draw, before any text is read
+            recurrent_network(self.embedding_dim, **self.recurrent)
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """The arguments of `elman.nn.TextRNN` that are settings."""
+        merging = {"merge": self.merge, "merge_layers": self.merge_layers}
+        return {**self.recurrent, **merging, **{name: getattr(self, name) for name in _NETWORK}}
+
+    @property
+    def recurrent(self) -> dict[str, Any]:
+        """The arguments of `elman.nn.recurrent_network`, those of other cells left out."""
+        of_cell: dict[str, Any] = {
+            "proj_size": self.proj_size,
+            "leak": _number(self.leak),
+            "periods": _numbers("periods", self.periods) or None,
+            "context_size": self.context_size or None,
+            "dilation": self.dilation,
+        }
+        own = {name: value for name, value in of_cell.items() if name in CELLS[self.cell].own_options}
+        return {
+            **{name: getattr(self, name) for name in _RECURRENT},
+            **own,
+            "hidden_sizes": _numbers("hidden_sizes", self.hidden_sizes),
+            "merge": self.merge if self.merge_layers else None,
+            "bptt_truncate": self.bptt_truncate or None,
+        }
 
     @property
     def training(self) -> TrainingSettings:
@@ -102,6 +154,57 @@ class ClassifierConfig:
             return self
         steps_per_epoch = max(1, rows // self.batch_size)
         return replace(self, epochs=min(30, max(4, round(_STEPS / steps_per_epoch))))
+
+
+_RATES = (
+    "dropout",
+    "embedding_dropout",
+    "word_dropout",
+    "feature_dropout",
+    "validation_split",
+    "input_dropout",
+    "recurrent_dropout",
+    "zoneout",
+    "zoneout_cell",
+    "weight_drop",
+)
+_NETWORK = ("embedding_dim", "pooling", "embedding_dropout", "word_dropout", "feature_dropout", "forget_bias")
+_RECURRENT = (
+    "cell",
+    "hidden_size",
+    "num_layers",
+    "nonlinearity",
+    "bidirectional",
+    "residual",
+    "learn_state",
+    "init",
+    "memory",
+    "dropout",
+    "input_dropout",
+    "recurrent_dropout",
+    "zoneout",
+    "zoneout_cell",
+    "weight_drop",
+    "clip_recurrent",
+    "information_flow",
+)
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _numbers(name: str, text: str) -> list[int]:
+    try:
+        numbers = [int(part) for part in text.split(",")] if text else []
+    except ValueError:
+        numbers = [0]
+    if any(number < 1 for number in numbers):
+        raise UsageError(f"{name} must be whole numbers from 1 on with commas between, got {text!r}")
+    return numbers
 
 
 _TUTORIAL = {

@@ -59,20 +59,9 @@ def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int) -
     return TextRNN(
         vocab_size,
         num_classes,
-        embedding_dim=config.embedding_dim,
-        hidden_size=config.hidden_size,
-        num_layers=config.num_layers,
-        cell=config.cell,
-        nonlinearity=config.nonlinearity,
-        bidirectional=config.bidirectional,
-        merge=config.merge,
-        pooling=config.pooling,
-        dropout=config.dropout,
-        embedding_dropout=config.embedding_dropout,
-        word_dropout=config.word_dropout,
         feature_dim=feature_dim(config.ngrams, 1 if num_classes == 2 else num_classes),
-        feature_dropout=config.feature_dropout,
         unk_id=UNKNOWN_ID,
+        **config.network,
     )
 
 

@@ -1,7 +1,10 @@
 """The layers of a saved model: name, output shape, parameters."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
+
+import torch
 
 from . import persistence
 from .model import Classifier
@@ -23,16 +26,18 @@ def summary(run: str | Path) -> list[Layer]:
 def layers(classifier: Classifier) -> list[Layer]:
     """The layer table of a classifier."""
     network = classifier.network
-    recurrent = network.recurrent
-    kind = type(recurrent).__name__
-    directions = 2 if recurrent.bidirectional else 1
     rows = [Layer("Embedding", f"(B, T, {network.embedding.embedding_dim})", _count(network.embedding))]
-    for index in range(recurrent.num_layers):
-        own = sum(p.numel() for n, p in recurrent.named_parameters() if n.split("_l")[1].split("_")[0] == str(index))
-        name = f"Bidirectional {kind}" if directions == 2 else kind
-        rows.append(Layer(name, f"(B, T, {directions * recurrent.hidden_size})", own))
+    for layer in network.recurrent_layers:
+        kind = f"Bidirectional {type(layer).__name__}" if layer.bidirectional else type(layer).__name__
+        for index in range(layer.num_layers):
+            own = sum(p.numel() for n, p in layer.named_parameters() if re.search(rf"_l{index}(_reverse)?$", n))
+            rows.append(Layer(kind, f"(B, T, {layer.output_size})", own))
+        if states := [p for n, p in layer.named_parameters() if n in ("h_0", "c_0")]:
+            rows.append(
+                Layer("Initial state", f"({', '.join(map(str, states[0].shape))})", sum(map(torch.numel, states)))
+            )
     pooling = network.pooling
-    merge = f", {network.merge}" if directions == 2 and network.merge != "concat" else ""
+    merge = f", {network.merge}" if network.recurrent.bidirectional and network.merge != "concat" else ""
     rows.append(Layer(f"Pooling ({pooling.kind}{merge})", f"(B, {pooling.out_features})", _count(pooling)))
     rows.append(Layer("Output (softmax)", f"(B, {len(classifier.classes)})", _count(network.output)))
     if (ngrams := classifier.ngrams) is not None:

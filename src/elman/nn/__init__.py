@@ -24,9 +24,9 @@ from ._pooling import POOLINGS, Pooling
 from ._recurrence import Recurrence
 from ._rnn import RNN, SimpleRNN
 from ._scrn import SCRN
-from ._stack import Stack
+from ._stack import STARTS, Stack, recurrent_network
 from ._stateful import Stateful
-from ._text_rnn import STARTS, TextRNN
+from ._text_rnn import TextRNN
 
 __all__ = [
     "CELLS",
@@ -65,6 +65,7 @@ __all__ = [
     "forget_bias",
     "identity",
     "orthogonal",
+    "recurrent_network",
     "recurrent_range",
     "restore",
 ]

@@ -96,7 +96,6 @@ class Recurrent(Regularised):
             if name != "learn_state":
                 setattr(self, name, value)
         self._check_regularisation()
-        _initial.check(self)
         return options.get("learn_state", False)
 
     def _sizes(self, input_size: int) -> dict[str, tuple[int, ...]]:

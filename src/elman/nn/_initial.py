@@ -1,7 +1,7 @@
 """Start values of the recurrence, each by its name in `INITS` or as a function of a layer."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def identity(layer: "Recurrent", scale: float = 1.0, input_std: float = 1e-3) -> None:
-    """W_hh = scale * I, biases 0, W_ih ~ N(0, input_std): with relu the IRNN (Le, Jaitly & Hinton 2015, section 4).
+    """W_hh = scale * I, biases 0, W_ih ~ N(0, input_std): with relu the IRNN (Le, Jaitly & Hinton 2015).
 
     Raises:
         UsageError: a cell with gates or without a recurrent matrix.
     """
-    _only_if(_has_one_matrix(layer), layer, "identity", "cells with one recurrent matrix and no gates")
+    check(layer, "identity")
     with torch.no_grad():
         for weight in layer.parameters_named("weight_hh"):
             torch.nn.init.eye_(weight).mul_(scale)
@@ -35,7 +35,7 @@ def orthogonal(layer: "Recurrent", gain: float = 1.0) -> None:
     Raises:
         UsageError: a cell without a recurrent matrix.
     """
-    _only_if(ops.CELLS[layer.cell].product, layer, "orthogonal", "cells with a recurrent matrix")
+    check(layer, "orthogonal")
     for weight in layer.parameters_named("weight_hh"):
         for gate in weight.detach().split(weight.shape[0] // ops.CELLS[layer.cell].gates):
             torch.nn.init.orthogonal_(gate, gain)
@@ -48,7 +48,7 @@ def forget_bias(layer: "Recurrent", value: float = 1.0) -> None:
     Raises:
         UsageError: a cell without such a gate, or a layer without biases.
     """
-    _only_if(_has_gate(layer), layer, "forget_bias", "cells with a gate that keeps the state, and with biases")
+    check(layer, "forget_bias")
     letters = layer.keep_gates or layer.write_gates
     for biases in _biases(layer):
         _set_gates(layer, biases, letters, value if layer.keep_gates else -value)
@@ -63,10 +63,10 @@ def chrono(layer: "Recurrent", longest: int) -> None:
     Raises:
         UsageError: longest below 3; a cell without such gates, or a layer without biases.
     """
+    check(layer, "chrono")
     if longest < 3:
         raise UsageError(f"chrono needs a memory of at least 3 steps, got {longest}")
     leaks = layer.parameters_named("leak_logit")
-    _only_if(bool(leaks) or _has_gate(layer), layer, "chrono", "cells with gates and biases, and for learned leaks")
     with torch.no_grad():
         for leak in leaks:
             leak.copy_(-_log_steps(leak, longest))
@@ -85,41 +85,13 @@ def recurrent_range(layer: "Recurrent", steps: int, gain: float = 2.0) -> None:
     Raises:
         UsageError: steps below 1, or another cell.
     """
+    check(layer, "recurrent_range")
     if steps < 1:
         raise UsageError(f"recurrent_range needs a memory of at least 1 step, got {steps}")
-    _only_if(bool(layer.parameters_named("recurrent")), layer, "recurrent_range", "the cell indrnn")
     high = gain ** (1 / steps)
     for index, weight in enumerate(layer.parameters_named("recurrent")):
         is_last = index >= (layer.num_layers - 1) * len(layer._directions)
         torch.nn.init.uniform_(weight.detach(), 1 / high if is_last else 0.0, high)
-
-
-INITS: dict[str, Callable[["Recurrent"], None]] = {
-    "uniform": lambda layer: None,  # torch.nn's
-    "identity": identity,
-    "orthogonal": orthogonal,
-    "forget_bias": forget_bias,
-    "chrono": lambda layer: chrono(layer, layer.memory),
-    "recurrent_range": lambda layer: recurrent_range(layer, layer.memory),
-}
-
-
-def check(layer: "Recurrent") -> None:
-    """Raises UsageError unless the layer's `init` is a known name."""
-    if layer.init not in INITS:
-        raise UsageError(f"unknown init {layer.init!r}: choose one of {', '.join(INITS)}")
-
-
-def start(layer: "Recurrent") -> None:
-    """Applies the layer's `forget_bias` and `init`."""
-    if layer.forget_bias is not None:
-        forget_bias(layer, layer.forget_bias)
-    INITS[layer.init](layer)
-
-
-def _only_if(fits: bool, layer: "Recurrent", name: str, wanted: str) -> None:
-    if not fits:
-        raise UsageError(f"{name} is for {wanted}, got {layer}")
 
 
 def _has_one_matrix(layer: "Recurrent") -> bool:
@@ -128,6 +100,50 @@ def _has_one_matrix(layer: "Recurrent") -> bool:
 
 def _has_gate(layer: "Recurrent") -> bool:
     return bool(layer.keep_gates or layer.write_gates) and layer.bias
+
+
+def _has_time_constant(layer: "Recurrent") -> bool:
+    return _has_gate(layer) or bool(layer.parameters_named("leak_logit"))
+
+
+class Start(NamedTuple):
+    """Start values, and what they are for, as a test and in words."""
+
+    apply: Callable[["Recurrent"], None]
+    fits: Callable[["Recurrent"], bool]
+    wanted: str
+
+
+INITS = {
+    "uniform": Start(lambda layer: None, lambda layer: True, "all"),  # torch.nn's
+    "identity": Start(identity, _has_one_matrix, "cells with one recurrent matrix and no gates"),
+    "orthogonal": Start(orthogonal, lambda layer: ops.CELLS[layer.cell].product, "cells with a recurrent matrix"),
+    "forget_bias": Start(forget_bias, _has_gate, "cells with a gate that keeps or writes the state, and with biases"),
+    "chrono": Start(
+        lambda layer: chrono(layer, layer.memory), _has_time_constant, "cells with gates and biases, and learned leaks"
+    ),
+    "recurrent_range": Start(
+        lambda layer: recurrent_range(layer, layer.memory),
+        lambda layer: bool(layer.parameters_named("recurrent")),
+        "the cell indrnn",
+    ),
+}
+
+
+def check(layer: "Recurrent", name: str) -> None:
+    """Raises UsageError unless these start values exist and are for this layer."""
+    if name not in INITS:
+        raise UsageError(f"unknown init {name!r}: choose one of {', '.join(INITS)}")
+    if not INITS[name].fits(layer):
+        raise UsageError(f"init {name} is for {INITS[name].wanted}, got {layer}")
+
+
+def start(layer: "Recurrent") -> None:
+    """Applies the layer's `forget_bias` and `init`."""
+    check(layer, layer.init)
+    if layer.forget_bias is not None:
+        forget_bias(layer, layer.forget_bias)
+    INITS[layer.init].apply(layer)
 
 
 def _biases(layer: "Recurrent") -> list[tuple[Tensor, ...]]:

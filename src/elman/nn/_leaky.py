@@ -1,5 +1,6 @@
 """Leaky units (Jaeger et al. 2007, eq. 2; Bengio, Boulanger-Lewandowski & Pascanu 2013, eq. 11)."""
 
+import math
 from typing import Any
 
 import torch
@@ -59,13 +60,14 @@ class LeakyRNN(SingleState):
             raise UsageError(f"leaky units need a memory of at least 1 step, got {self.memory}")
         like, slowest = self.parameters_named("weight_ih")[0], 1 / self.memory
         for logit in self.parameters_named("leak_logit"):
-            logit.copy_(torch.logit(_spaced(logit, self.hidden_size, _FASTEST, min(slowest, _FASTEST))))
-        if isinstance(self.leak, str) and self.leak != "log":
+            leaks = _spaced(self.hidden_size, _FASTEST, min(slowest, _FASTEST))
+            logit.copy_(logit.new_tensor([[math.log(leak / (1 - leak)) for leak in leaks]]))
+        if self.leak == "learned":
             return
-        fastest, slowest = (1.0, slowest) if isinstance(self.leak, str) else (self.leak, self.leak)
+        ends = (1.0, slowest) if isinstance(self.leak, str) else (self.leak, self.leak)
         for layer in range(self.num_layers):
             for suffix in self._suffixes(layer):
-                self.register_buffer("leak" + suffix, _spaced(like, self.hidden_size, fastest, slowest))
+                self.register_buffer("leak" + suffix, like.new_tensor([_spaced(self.hidden_size, *ends)]))
 
     def _weights(self, layer: int, reverse: bool) -> ops.Weights:
         suffix = self._suffixes(layer)[reverse]
@@ -76,7 +78,7 @@ class LeakyRNN(SingleState):
         return super()._weights(layer, reverse)._replace(vectors=leak)
 
 
-def _spaced(like: Tensor, size: int, fastest: float, slowest: float) -> Tensor:
-    """[1, H] from the fastest leak to the slowest."""
-    share = torch.linspace(0, 1, size, dtype=like.dtype, device=like.device)
-    return (fastest * (slowest / fastest) ** share)[None]
+def _spaced(size: int, fastest: float, slowest: float) -> list[float]:
+    """[H] leaks, evenly in log a, from the fastest to the slowest."""
+    ratio = slowest / fastest
+    return [fastest * ratio ** (unit / max(1, size - 1)) for unit in range(size)]

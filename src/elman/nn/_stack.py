@@ -13,7 +13,10 @@ from ..errors import ShapeError, UsageError
 from ._base import Recurrent, State
 from ._border import Border, Lengths
 from ._cells import CELLS
+from ._initial import INITS, check
 from ._merge import check_merge, merged, merged_size
+
+STARTS = ("default", *INITS)
 
 
 class Stack(torch.nn.Module):
@@ -53,8 +56,7 @@ class Stack(torch.nn.Module):
         super().__init__()
         if not hidden_sizes:
             raise UsageError("a stack needs at least one layer, got no hidden size")
-        if cell not in CELLS:
-            raise UsageError(f"unknown cell {cell!r}: choose one of {', '.join(CELLS)}")
+        _check_cell(cell)
         if not 0 <= dropout < 1:
             raise UsageError(f"dropout must be at least 0 and below 1, got {dropout:g}")
         self.input_size, self.bidirectional = input_size, bidirectional
@@ -93,9 +95,7 @@ class Stack(torch.nn.Module):
 
     def last(self, finals: list[State]) -> Tensor:
         """[B, output_size] from final states: the merged h after the last step of the top layer."""
-        top = self.layers[-1]
-        assert isinstance(top, Recurrent)
-        newest = top.last(finals[-1])
+        newest = layers_of(self)[-1].last(finals[-1])
         return merged(newest, self.merge) if self.bidirectional else newest
 
     def _sequence(self, border: Border, hx: Sequence[State] | None) -> tuple[Tensor, list[State]]:
@@ -106,8 +106,7 @@ class Stack(torch.nn.Module):
             raise ShapeError(f"Expected input of size {self.input_size}, got {border.data.shape[-1]}")
         finals: list[State] = []
         entered = border.data
-        for number, layer in enumerate(self.layers):
-            assert isinstance(layer, Recurrent)
+        for number, layer in enumerate(layers_of(self)):
             data = border.data
             output, final = layer._sequence(border, None if hx is None else hx[number])
             finals.append(final)
@@ -120,3 +119,58 @@ class Stack(torch.nn.Module):
 
     def extra_repr(self) -> str:
         return f"merge={self.merge!r}, residual={self.residual}, dropout={self.dropout:g}"
+
+
+def recurrent_network(
+    input_size: int,
+    *,
+    cell: str,
+    hidden_size: int,
+    num_layers: int = 1,
+    hidden_sizes: Sequence[int] = (),
+    nonlinearity: str = "tanh",
+    bidirectional: bool = False,
+    merge: str | None = None,
+    residual: bool = False,
+    dropout: float = 0.0,
+    init: str = "default",
+    **options: Any,
+) -> Recurrent | Stack:
+    """What `TextRNN` reads its word vectors with, filled as torch.nn does: a layer, or a stack where that is needed.
+
+    Args:
+        merge: of the directions after every layer; None: side by side.
+        init: is only checked here.
+        others: as `TextRNN`.
+    Raises:
+        UsageError: a name or size that cannot be meant, or settings that do not go together.
+    """
+    _check_cell(cell)
+    if init not in STARTS:
+        raise UsageError(f"unknown init {init!r}: choose one of {', '.join(STARTS)}")
+    if hidden_sizes and num_layers not in (1, len(hidden_sizes)):
+        raise UsageError(f"hidden_sizes names {len(hidden_sizes)} layers, but num_layers is {num_layers}")
+    if "nonlinearity" in CELLS[cell].own_options:
+        options["nonlinearity"] = nonlinearity
+    sizes = hidden_sizes or [hidden_size] * num_layers
+    options |= {"bidirectional": bidirectional, "dropout": dropout if len(sizes) > 1 else 0.0}
+    network: Recurrent | Stack
+    if hidden_sizes or residual or merge is not None:
+        network = Stack(input_size, sizes, cell, merge=merge or "concat", residual=residual, **options)
+    else:
+        network = CELLS[cell](input_size, hidden_size, num_layers, **options)
+    for layer in layers_of(network) if init != "default" else []:
+        check(layer, init)
+    return network
+
+
+def layers_of(network: Recurrent | Stack) -> list[Recurrent]:
+    """The recurrent layers, lowest first."""
+    if isinstance(network, Recurrent):
+        return [network]
+    return [layer for layer in network.layers if isinstance(layer, Recurrent)]
+
+
+def _check_cell(cell: str) -> None:
+    if cell not in CELLS:
+        raise UsageError(f"unknown cell {cell!r}: choose one of {', '.join(CELLS)}")

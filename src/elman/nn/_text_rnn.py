@@ -8,17 +8,15 @@ from torch import Tensor
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
-from ..errors import ShapeError, UsageError
+from ..errors import ShapeError
 from ..ops import ragged
 from . import _initial
 from ._base import Recurrent
 from ._border import Border, Lengths
-from ._cells import CELLS
 from ._merge import check_merge, merged, merged_size
 from ._pooling import Pooling
-from ._stack import Stack
+from ._stack import layers_of, recurrent_network
 
-STARTS = ("default", *_initial.INITS)
 _GLOROT = ("weight_ih", "weight_hr", "weight_ic", "weight_ch")
 
 
@@ -76,12 +74,6 @@ class TextRNN(torch.nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        if cell not in CELLS:
-            raise UsageError(f"unknown cell {cell!r}: choose one of {', '.join(CELLS)}")
-        if init not in STARTS:
-            raise UsageError(f"unknown init {init!r}: choose one of {', '.join(STARTS)}")
-        if hidden_sizes and num_layers not in (1, len(hidden_sizes)):
-            raise UsageError(f"hidden_sizes names {len(hidden_sizes)} layers, but num_layers is {num_layers}")
         self.merge = check_merge(merge)
         self.init, self.forget_bias = init, forget_bias
         self.dropout = dropout
@@ -91,17 +83,20 @@ class TextRNN(torch.nn.Module):
         self.feature_dropout = feature_dropout
         self.unk_id = unk_id
         self.embedding = torch.nn.Embedding(vocab_size, embedding_dim)
-        if "nonlinearity" in CELLS[cell].own_options:
-            options["nonlinearity"] = nonlinearity
-        size, dropped = embedding_dim + feature_dim, dropout if num_layers > 1 or len(hidden_sizes) > 1 else 0.0
-        options |= {"bidirectional": bidirectional, "dropout": dropped}
-        self.recurrent: Recurrent | Stack
-        if hidden_sizes or residual or merge_layers:
-            sizes = hidden_sizes or [hidden_size] * num_layers
-            between = merge if merge_layers else "concat"
-            self.recurrent = Stack(size, sizes, cell, merge=between, residual=residual, **options)
-        else:
-            self.recurrent = CELLS[cell](size, hidden_size, num_layers, **options)
+        self.recurrent = recurrent_network(
+            embedding_dim + feature_dim,
+            cell=cell,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            hidden_sizes=hidden_sizes,
+            nonlinearity=nonlinearity,
+            bidirectional=bidirectional,
+            merge=merge if merge_layers else None,
+            residual=residual,
+            dropout=dropout,
+            init=init,
+            **options,
+        )
         self._merges_top = bidirectional and not merge_layers
         features = self.recurrent.output_size
         features = merged_size(features, merge) if self._merges_top else features
@@ -119,7 +114,7 @@ class TextRNN(torch.nn.Module):
             if self.init != "uniform":
                 self._start(layer)
             if self.init != "default":
-                _initial.INITS[self.init](layer)
+                _initial.INITS[self.init].apply(layer)
 
     def _start(self, layer: Recurrent) -> None:
         hidden = layer.hidden_size
@@ -135,10 +130,8 @@ class TextRNN(torch.nn.Module):
 
     @property
     def recurrent_layers(self) -> list[Recurrent]:
-        """The recurrent layers, lowest first; a layer of `num_layers` is one."""
-        if isinstance(self.recurrent, Recurrent):
-            return [self.recurrent]
-        return [layer for layer in self.recurrent.layers if isinstance(layer, Recurrent)]
+        """The recurrent layers, lowest first; one of `num_layers` counts once."""
+        return layers_of(self.recurrent)
 
     def forward(self, ids: Tensor | PackedSequence, lengths: Lengths = None, features: Tensor | None = None) -> Tensor:
         """
