@@ -269,9 +269,18 @@ def test_a_cell_whose_output_changes_its_width():
         Recurrence(lambda x, h: (x[:, : next(widths)], h), 3, 5)(X)
 
 
-@pytest.mark.parametrize(("result", "given"), [(X[0], "a Tensor"), ((X[0],) * 3, "a tuple of Tensor, Tensor, Tensor")])
+@pytest.mark.parametrize(
+    ("result", "given"),
+    [
+        (X[0], "a Tensor"),
+        ((X[0],) * 3, "a tuple of Tensor, Tensor, Tensor"),
+        ((X[0], None), "a tuple of Tensor, NoneType"),
+        ((X[0], (X[0], (X[0],))), "a tuple of Tensor, tuple"),
+        ((None, X[0]), "a tuple of NoneType, Tensor"),
+    ],
+)
 def test_a_cell_that_returns_no_pair(result, given):
-    with pytest.raises(UsageError, match=rf"must return \(output, state\), got {given}"):
+    with pytest.raises(UsageError, match=rf"must return \(output, state\), tensors both, got {given}"):
         Recurrence(lambda x, h: result, 3, 3)(X)
 
 

@@ -129,11 +129,12 @@ def test_the_average_is_what_is_validated_and_kept():
 
 def test_divergence_keeps_the_last_good_weights():
     network = model()
-    with pytest.raises(DivergedError, match=r"loss became.*epoch 2, step 3.*those of epoch 1.*learning_rate"):
+    with pytest.raises(DivergedError, match=r"loss became.*epoch 2, step 3.*those of epoch 1.*learning_rate") as raised:
         Trainer(network, Line(poison_at=10), TrainingSettings(epochs=4)).fit()
     twin = model()
-    Trainer(twin, Line(), TrainingSettings(epochs=1)).fit()
+    (epoch,) = Trainer(twin, Line(), TrainingSettings(epochs=1)).fit()
     assert torch.equal(network.weight, twin.weight)
+    assert f"clip_norm (now 0; {epoch.gradient_norm:.2g} is usual)" in str(raised.value)
     with pytest.raises(DivergedError, match="those of the step before"):
         Trainer(network, Line(poison_at=2), TrainingSettings()).fit()
     assert torch.isfinite(network.weight).all()

@@ -31,5 +31,8 @@ def test_what_is_written(tmp_path):
     assert [e.value for e in events.Scalars("epoch/validation_loss")] == pytest.approx(
         [e.validation_loss for e in history]
     )
+    for name in ("gradient_norm_median", "gradient_norm_90", "clipped"):
+        logged = [e.value for e in events.Scalars(f"epoch/{name}")]
+        assert logged == pytest.approx([getattr(e, name) for e in history])
     assert all(e.value == 0 for e in events.Scalars("gradient_zeros/weight"))
     assert torch.isfinite(torch.tensor(written)).all()

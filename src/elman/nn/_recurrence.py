@@ -178,9 +178,10 @@ class Recurrence(torch.nn.Module):
         result = cell(x, state[0] if single else state)
         if isinstance(cell, torch.nn.RNNCellBase):
             result = (result if single else result[0], result)  # type: ignore[assignment]
-        if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[0], Tensor)):
-            raise UsageError(f"the cell must return (output, state), got {_described(result)}")
-        output, new = result[0], (result[1],) if isinstance(result[1], Tensor) else tuple(result[1])
+        pair = result if isinstance(result, tuple) and len(result) == 2 else (None, None)
+        output, new = pair[0], pair[1] if isinstance(pair[1], tuple | list) else (pair[1],)
+        if not all(isinstance(part, Tensor) for part in (output, *new)):
+            raise UsageError(f"the cell must return (output, state), tensors both, got {_described(result)}")
         if len(new) != len(state):
             raise ShapeError(f"Expected a state of {len(state)} tensors from the cell, got {len(new)}")
         for position, (given, wanted) in enumerate(zip(new, state, strict=True)):
@@ -191,7 +192,7 @@ class Recurrence(torch.nn.Module):
                 )
         if output.dim() != 2 or output.shape[0] != x.shape[0]:
             raise ShapeError(f"Expected output ({x.shape[0]}, size) from the cell, got {tuple(output.shape)}")
-        return output, new
+        return output, tuple(new)
 
 
 class _Windows:

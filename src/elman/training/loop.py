@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import DivergedError
 from . import checkpoint
-from .history import Epoch
+from .history import Epoch, gradient_summary
 from .interrupt import StopRequest
 from .optimize import build_optimizer, clip, exceeds_value, information_flow, learning_rate
 from .settings import TrainingSettings
@@ -248,10 +248,11 @@ class Trainer:
     def _diverged(self, what: str) -> None:
         self._keep_best()
         kept = f"those of epoch {self._best_epoch() + 1}" if self._best else "those of the step before"
+        usual = gradient_summary(self.history, 0)["proposed_clip_norm"] if self.history else 1
         raise DivergedError(
             f"the {what} became infinite or not a number in epoch {self._epoch + 1}, step {self._in_epoch + 1}; the "
             f"weights kept are {kept}. Lower learning_rate (now {self.settings.learning_rate:g}) or set clip_norm "
-            f"(now {self.settings.clip_norm:g}; 1 is usual)"
+            f"(now {self.settings.clip_norm:g}; {usual:g} is usual)"
         )
 
     def _save_if_due(self) -> None:
