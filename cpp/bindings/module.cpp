@@ -47,23 +47,28 @@ void pack_backward(int cell, int threads, Index hidden, Address weight_hh, Addre
 
 template <class Real>
 void forward(int cell, int threads, const Layout& layout, Index begin, Index end, Address panels, Address gates,
-             Address inner, Address output, Address h, Address c) {
+             Address inner, Address output, Address h, Address c, Address vectors, Address mask, Address zoneout_h,
+             Address zoneout_c, bool keep) {
     const nb::gil_scoped_release release;
     elman::forward<Real>(elman::Cell(cell),
-                         {layout.piece(begin, end), at<const Real>(panels), at<Real>(gates), layout.hidden,
-                          at<Real>(inner), at<Real>(output), at<Real>(h), at<Real>(c)},
+                         {layout.piece(begin, end), at<const Real>(panels), at<Real>(gates), layout.hidden, keep,
+                          at<Real>(inner), at<Real>(output), at<Real>(h), at<Real>(c), at<const Real>(vectors),
+                          at<const Real>(mask), at<const Real>(zoneout_h), at<const Real>(zoneout_c)},
                          threads);
 }
 
 template <class Real>
 void backward(int cell, int threads, const Layout& layout, Index begin, Index end, Address panels, Address h_0,
               Address c_0, Address output, Address gates, Address inner, Address doutput, Address dgates,
-              Address dinner, Address dh, Address dc) {
+              Address dinner, Address dh, Address dc, Address vectors, Address mask, Address zoneout_h,
+              Address zoneout_c, Address dvectors, Address norms, Address arrived, Address arrived_c, double clip) {
     const nb::gil_scoped_release release;
     elman::backward<Real>(elman::Cell(cell),
                           {layout.piece(begin, end), at<const Real>(panels), at<const Real>(h_0), at<const Real>(c_0),
                            at<const Real>(output), at<const Real>(gates), at<const Real>(inner), at<const Real>(doutput),
-                           at<Real>(dgates), at<Real>(dinner), at<Real>(dh), at<Real>(dc)},
+                           at<Real>(dgates), at<Real>(dinner), at<Real>(dh), at<Real>(dc), at<const Real>(vectors),
+                           at<const Real>(mask), at<const Real>(zoneout_h), at<const Real>(zoneout_c),
+                           at<Real>(dvectors), Real(clip), at<Real>(norms), at<Real>(arrived), at<Real>(arrived_c)},
                           threads);
 }
 
@@ -78,21 +83,22 @@ void states_before(int threads, const Layout& layout, Index begin, Index end, Ad
 template <class Real>
 void sequence(int cell, int threads, Index steps, Index batch, Index input, Index hidden, bool reverse, Address x,
               Address weight_ih, Address weight_hh, Address bias_ih, Address bias_hh, Address output, Address h,
-              Address c) {
+              Address c, Address vectors) {
     const nb::gil_scoped_release release;
     elman::sequence<Real>(elman::Cell(cell),
                           {steps, batch, input, hidden, reverse, at<const Real>(x), at<const Real>(weight_ih),
                            at<const Real>(weight_hh), at<const Real>(bias_ih), at<const Real>(bias_hh),
-                           at<Real>(output), at<Real>(h), at<Real>(c)},
+                           at<Real>(output), at<Real>(h), at<Real>(c), at<const Real>(vectors)},
                           threads);
 }
 
 template <class Real>
 void step(int cell, int threads, Index batch, Index input, Index hidden, Address x, Address weight_ih, Address weight_hh,
-          Address bias_ih, Address bias_hh, Address h, Address c) {
+          Address bias_ih, Address bias_hh, Address h, Address c, Address vectors) {
     elman::step<Real>(elman::Cell(cell),
                       {batch, input, hidden, at<const Real>(x), at<const Real>(weight_ih), at<const Real>(weight_hh),
-                       at<const Real>(bias_ih), at<const Real>(bias_hh), at<Real>(h), at<Real>(c)},
+                       at<const Real>(bias_ih), at<const Real>(bias_hh), at<Real>(h), at<Real>(c),
+                       at<const Real>(vectors)},
                       threads);
 }
 

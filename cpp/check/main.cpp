@@ -56,7 +56,7 @@ struct Run {
         layout = {batch_sizes.data(), offsets.data(), T, 0, T, B, H, reverse};
         Array<Real> panels(panels_size<Real>(cell, H));
         pack_forward(cell, H, p.weight_hh.data(), p.bias_ih.data(), p.bias_hh.data(), panels.data(), 1);
-        forward<Real>(cell, {layout, panels.data(), gates.data(), H, inner.data(), output.data(), h.data(), c.data()}, 1);
+        forward<Real>(cell, {layout, panels.data(), gates.data(), H, true, inner.data(), output.data(), h.data(), c.data()}, 1);
     }
 };
 

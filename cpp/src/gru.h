@@ -1,13 +1,13 @@
 // Cho et al. (2014), arXiv 1406.1078v1: the reset gate acts after the product, as in torch and cuDNN; gates r z n.
 //   n = tanh(W_in x + b_in + r (W_hn h' + b_hn))        h = (1 - z) n + z h'
 
-struct Gru {
+struct Gru : Plain {
     static constexpr int gates = 3;
-    static constexpr bool keeps_gates = true, has_c = false, has_inner = true, last_product_apart = true;
+    static constexpr bool has_inner = true, last_product_apart = true;
 
     template <class Real>
-    static void forward(const Vector<Real>* product, const Vector<Real>* projected, Vector<Real>* gate,
-                        Block<Real>& s) {
+    static void forward(const Vector<Real>* product, const Vector<Real>* projected, const Vector<Real>*,
+                        Vector<Real>* gate, Block<Real>& s) {
         const Vector<Real> r = sigmoid(product[0] + projected[0]);
         const Vector<Real> z = sigmoid(product[1] + projected[1]);
         s.inner = product[2];
@@ -17,8 +17,8 @@ struct Gru {
     }
 
     template <class Real>
-    static void backward(const Vector<Real>* gate, const Block<Real>& s, BlockGradient<Real>& d, Vector<Real>* dgates,
-                         Vector<Real>* dproduct) {
+    static void backward(const Vector<Real>* gate, const Vector<Real>*, const Block<Real>& s, BlockGradient<Real>& d,
+                         Vector<Real>* dgates, Vector<Real>* dproduct, Vector<Real>*) {
         const Vector<Real> r = gate[0], z = gate[1], n = gate[2];
         const Real one = 1;
         const Vector<Real> da_n = d.dh * (one - z) * (one - n * n);

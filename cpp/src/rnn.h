@@ -4,34 +4,47 @@
 //   forward   product[G] = W_hh h', projected[G] = W_ih x + biases, the state before -> the state, gates and inner
 //   backward  gradients of the state -> of `projected` (dgates), of the product (dproduct), and what of the state's
 //             gradient goes straight to the state before (dh_before, dc_before), beside the way through the product
+// `product` is zero without a matrix; such a cell reads `entering`, h' as a product would see it, and gives `dentering`.
 
 template <class Real>
 struct Block {  // the state before the step, and after it
-    Vector<Real> h_before, c_before, h, c, inner;
+    Vector<Real> h_before, c_before, entering, h, c, inner;
 };
 
 template <class Real>
 struct BlockGradient {
-    Vector<Real> dh, dc, dh_before, dc_before;
+    Vector<Real> dh, dc, dh_before, dc_before, dentering, dc_total;
 };
 
+struct Plain {  // what most cells are
+    static constexpr int vectors = 0;
+    static constexpr bool product = true, keeps_gates = true, has_c = false, has_inner = false, last_product_apart = false;
+};
+
+template <bool Relu, class Real>
+inline Vector<Real> activation(Vector<Real> a) { return Relu ? at_least(a, Real(0)) : tanh(a); }
+
+// The derivative of f(a) times d, from f(a).
+template <bool Relu, class Real>
+inline Vector<Real> slope_times(Vector<Real> f, Vector<Real> d) {
+    return Relu ? (f > Real(0) ? d : Vector<Real>{}) : d * (Real(1) - f * f);
+}
+
 template <bool Relu>
-struct Rnn {
+struct Rnn : Plain {
     static constexpr int gates = 1;
-    static constexpr bool keeps_gates = false, has_c = false, has_inner = false, last_product_apart = false;
+    static constexpr bool keeps_gates = false;
 
     template <class Real>
-    static void forward(const Vector<Real>* product, const Vector<Real>* projected, Vector<Real>*,
+    static void forward(const Vector<Real>* product, const Vector<Real>* projected, const Vector<Real>*, Vector<Real>*,
                         Block<Real>& s) {
-        const Vector<Real> a = product[0] + projected[0];
-        s.h = Relu ? at_least(a, Real(0)) : tanh(a);
+        s.h = activation<Relu, Real>(product[0] + projected[0]);
     }
 
     template <class Real>
-    static void backward(const Vector<Real>*, const Block<Real>& s, BlockGradient<Real>& d, Vector<Real>* dgates,
-                         Vector<Real>* dproduct) {
-        dgates[0] = Relu ? (s.h > Real(0) ? d.dh : Vector<Real>{}) : d.dh * (Real(1) - s.h * s.h);
-        dproduct[0] = dgates[0];
+    static void backward(const Vector<Real>*, const Vector<Real>*, const Block<Real>& s, BlockGradient<Real>& d,
+                         Vector<Real>* dgates, Vector<Real>* dproduct, Vector<Real>*) {
+        dproduct[0] = dgates[0] = slope_times<Relu, Real>(s.h, d.dh);
         d.dh_before = Vector<Real>{};
     }
 };

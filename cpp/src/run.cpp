@@ -63,7 +63,7 @@ void share(const Layout& layout, int gates, int threads, Work work) {
     Index count = ceil_div(rows, threads * most) * threads;
     if (count > rows) count = rows;
     if (threads > count) threads = count > 1 ? int(count) : 1;
-    const Index size = count ? ceil_div(rows, count) * (2 + gates) * width_of<Real>(layout.hidden) : 0;
+    const Index size = count ? ceil_div(rows, count) * (3 + gates) * width_of<Real>(layout.hidden) : 0;
     const auto workspace = scratch<Real>(size * threads);
     Index next = 0;
 #pragma omp parallel num_threads(threads) if (threads > 1)
@@ -102,7 +102,7 @@ bool lay_out(Index steps, const Index* batch_sizes, Index elements, Index batch,
 
 template <class Real>
 Index panels_size(Cell cell, Index hidden) {
-    return (hidden + 2) * gates_of(cell) * width_of<Real>(hidden);
+    return ((traits_of(cell).product ? hidden : 0) + 2) * gates_of(cell) * width_of<Real>(hidden);
 }
 
 template <class Real>
@@ -157,7 +157,7 @@ void sequence(Cell cell, const Sequence<Real>& s, int threads) {
     std::vector<Index> batch_sizes(s.steps, s.batch), offsets(s.steps + 1);
     lay_out(s.steps, batch_sizes.data(), elements, s.batch, offsets.data());
     const Layout layout{batch_sizes.data(), offsets.data(), s.steps, 0, s.steps, s.batch, s.hidden, s.reverse};
-    forward<Real>(cell, {layout, panels, projected, width, nullptr, s.output, s.h, s.c}, threads);
+    forward<Real>(cell, {layout, panels, projected, width, false, nullptr, s.output, s.h, s.c, s.vectors}, threads);
 }
 
 template <class Real>

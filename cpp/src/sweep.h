@@ -45,15 +45,15 @@ void pack_biases(const Real* bias_ih, const Real* bias_hh, Index H, Real* of_pro
 template <class Cell, class Real>
 void pack_forward(Index H, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels, Share share) {
     const Index columns = Cell::gates * padded<Real>(H);
-    pack_transposed(weight_hh, Cell::gates, H, H, panels, share);
+    if constexpr (Cell::product) pack_transposed(weight_hh, Cell::gates, H, H, panels, share);
     if (share.number != 0) return;
-    Real* const biases = panels + H * columns;
+    Real* const biases = panels + (Cell::product ? H : 0) * columns;
     pack_biases<Cell>(bias_ih, bias_hh, H, biases, biases + columns);
 }
 
 template <class Cell, class Real>
 void pack_backward(Index H, const Real* weight_hh, Real* panels, Share share) {
-    pack(weight_hh, Cell::gates * H, H, panels, share);
+    if constexpr (Cell::product) pack(weight_hh, Cell::gates * H, H, panels, share);
 }
 
 template <class Cell, class Real>
@@ -67,25 +67,44 @@ void project(Index H, Index input, Index rows, const Real* x, const Real* panels
     multiply<false>(rows, input, columns, x, input, panels, projected, columns);
 }
 
+// The numbers of a cell's vectors for one block of units.
+template <class Cell, class Real>
+struct UnitVectors {
+    Vector<Real> values[Cell::vectors > 0 ? Cell::vectors : 1];
+
+    template <class LanesOfBlock>
+    UnitVectors(const Real* vectors, Index H, Index unit, LanesOfBlock lanes) {
+        for (int u = 0; u < Cell::vectors; ++u) values[u] = lanes.get(vectors + u * H + unit);
+    }
+};
+
 template <class Cell, class Real>
 void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
     constexpr int G = Cell::gates;
     const Layout& l = f.layout;
     const Index H = l.hidden, width = padded<Real>(H), rows = group.last - group.first;
     Real* const h = workspace;                // [rows, width]
-    Real* const c = h + rows * width;         // [rows, width] LSTM
+    Real* const c = h + rows * width;         // [rows, width] LSTM kinds
     Real* const products = c + rows * width;  // [rows, G * width]
-    const Real* const projected_bias = f.panels + H * G * width;
+    Real* const entering = f.mask ? products + rows * G * width : h;  // [rows, width] h as the product sees it
+    const Real* const projected_bias = f.panels + (Cell::product ? H : 0) * G * width;
     const Real* const product_bias = projected_bias + G * width;
+    const auto mask = [&](Index r, Index unit) { return f.mask + (group.first + r) * H + unit; };
     clear(h, 2 * rows * width);
     copy_rows(rows, H, f.h + group.first * H, H, h, width);
     if constexpr (Cell::has_c) copy_rows(rows, H, f.c + group.first * H, H, c, width);
+    if (f.mask)
+        for (Index r = 0; r < rows; ++r)
+            for_blocks<Real>(H, [&](Index unit, auto lanes) {
+                store(entering + r * width + unit, load(h + r * width + unit) * lanes.get(mask(r, unit)));
+            });
 
     for (Index p = l.begin; p < l.end; ++p) {
         const Index t = l.reverse ? l.begin + l.end - 1 - p : p;
         const Index alive = alive_at(l, t, group);
         if (alive == 0) continue;
-        multiply<false>(alive, H, G * width, h, width, f.panels, products, G * width, p & 1);
+        if constexpr (Cell::product)
+            multiply<false>(alive, H, G * width, entering, width, f.panels, products, G * width, p & 1);
         for (Index r = 0; r < alive; ++r) {
             const Index element = l.offsets[t] + group.first + r;
             Real* const gates = f.gates + (element - l.offsets[l.begin]) * G * f.gate_width;
@@ -93,23 +112,29 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
                 Vector<Real> product[G], projected[G], gate[G];
                 for (int g = 0; g < G; ++g) {
                     const Index k = g * width + unit;
-                    product[g] = load(products + r * G * width + k);
+                    product[g] = Cell::product ? load(products + r * G * width + k) : Vector<Real>{};
                     if (Cell::last_product_apart) product[g] += load(product_bias + k);
                     projected[g] = lanes.get(gates + g * f.gate_width + unit) + load(projected_bias + k);
                 }
+                const UnitVectors<Cell, Real> vectors(f.vectors, H, unit, lanes);
                 Block<Real> s;
                 s.h_before = load(h + r * width + unit);
+                if constexpr (!Cell::product) s.entering = load(entering + r * width + unit);
                 if constexpr (Cell::has_c) s.c_before = load(c + r * width + unit);
-                Cell::template forward<Real>(product, projected, gate, s);
+                Cell::template forward<Real>(product, projected, vectors.values, gate, s);
+                if (f.zoneout_h) s.h += lanes.get(f.zoneout_h + element * H + unit) * (s.h_before - s.h);
                 store(h + r * width + unit, s.h);
                 lanes.put(f.output + element * H + unit, s.h);
-                if constexpr (Cell::has_c) store(c + r * width + unit, s.c);
-                if constexpr (Cell::keeps_gates) {
-                    if (f.inner) {
-                        for (int g = 0; g < G; ++g) lanes.put(gates + g * f.gate_width + unit, gate[g]);
-                        lanes.put(f.inner + element * H + unit, s.inner);
-                    }
+                if (f.mask) store(entering + r * width + unit, s.h * lanes.get(mask(r, unit)));
+                if constexpr (Cell::has_c) {
+                    if (f.zoneout_c) s.c += lanes.get(f.zoneout_c + element * H + unit) * (s.c_before - s.c);
+                    store(c + r * width + unit, s.c);
                 }
+                if constexpr (Cell::keeps_gates)
+                    if (f.keep)
+                        for (int g = 0; g < G; ++g) lanes.put(gates + g * f.gate_width + unit, gate[g]);
+                if constexpr (Cell::has_c || Cell::has_inner)
+                    if (f.keep) lanes.put(f.inner + element * H + unit, Cell::has_c ? s.c : s.inner);
             });
         }
     }
@@ -117,14 +142,38 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
     if constexpr (Cell::has_c) copy_rows(rows, H, c, width, f.c + group.first * H, H);
 }
 
+// Adds lane i to lane i xor Distance, and so on with half the distance: in the end every lane holds the sum.
+template <int Distance, class Real>
+inline Vector<Real> sum_of_lanes(Vector<Real> v) {
+    typedef decltype(v < v) Lane;
+    Lane other;
+    for (int i = 0; i < Lanes<Real>; ++i) other[i] = i ^ Distance;
+    v += __builtin_shuffle(v, other);
+    if constexpr (Distance > 1) return sum_of_lanes<Distance / 2, Real>(v);
+    return v;
+}
+
+// Norms of vectors that come block by block, scaled so that float32 squares reach from 1e-25 to 1e12.
+template <class Real>
+struct Norm {
+    static constexpr Real scale = 1 << 20;
+    Vector<Real> sum = {};
+    void add(Vector<Real> v) { v *= scale, sum += v * v; }
+    Real value() const {
+        const Real squares = sum_of_lanes<Lanes<Real> / 2, Real>(sum)[0];
+        return Real(__builtin_sqrt(double(squares))) / scale;
+    }
+};
+
 template <class Cell, class Real>
 void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
-    constexpr int G = Cell::gates;
+    constexpr int G = Cell::gates, U = Cell::vectors;
     const Layout& l = b.layout;
     const Index H = l.hidden, width = padded<Real>(H), rows = group.last - group.first;
-    Real* const dh = workspace;                 // [rows, width] gradient that has reached each row's state
-    Real* const dc = dh + rows * width;         // [rows, width] LSTM
-    Real* const dproducts = dc + rows * width;  // [rows, G * H]
+    Real* const dh = workspace;                      // [rows, width] gradient that has reached each row's state
+    Real* const dc = dh + rows * width;              // [rows, width] LSTM kinds
+    Real* const dproducts = dc + rows * width;       // [rows, G * H]
+    Real* const dentering = dproducts + rows * G * width;  // [rows, width] of h as the product sees it
     clear(dh, 2 * rows * width);
     copy_rows(rows, H, b.dh + group.first * H, H, dh, width);
     if constexpr (Cell::has_c) copy_rows(rows, H, b.dc + group.first * H, H, dc, width);
@@ -139,46 +188,85 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
             const Index from = inside ? l.offsets[before] + row : row;
             const Real* const h_before = (inside ? b.output : b.h_0) + from * H;
             const Real* const c_before = Cell::has_c ? (inside ? b.inner : b.c_0) + from * H : nullptr;
+            Norm<Real> of_dh, of_dc, of_dgates;
             for_blocks<Real>(H, [&](Index unit, auto lanes) {
-                Vector<Real> gate[G], dgate[G], dproduct[G];
+                Vector<Real> gate[G], dgate[G], dproduct[G], dvector[U > 0 ? U : 1];
+                const UnitVectors<Cell, Real> vectors(b.vectors, H, unit, lanes);
                 Block<Real> s;
                 BlockGradient<Real> d;
                 d.dh = load(dh + r * width + unit);
+                if (b.arrived) lanes.put(b.arrived + element * H + unit, d.dh);
                 if (b.doutput) d.dh += lanes.get(b.doutput + element * H + unit);
                 if constexpr (Cell::keeps_gates)
                     for (int g = 0; g < G; ++g) gate[g] = lanes.get(b.gates + element * G * H + g * H + unit);
                 if constexpr (Cell::has_inner) s.inner = lanes.get(b.inner + element * H + unit);
                 if constexpr (Cell::has_c) {
                     d.dc = load(dc + r * width + unit);
+                    if (b.arrived) lanes.put(b.arrived_c + element * H + unit, d.dc);
                     s.c_before = lanes.get(c_before + unit);
                 }
                 s.h_before = lanes.get(h_before + unit);
                 s.h = lanes.get(b.output + element * H + unit);
-                Cell::template backward<Real>(gate, s, d, dgate, dproduct);
+                if constexpr (!Cell::product)
+                    s.entering = b.mask ? s.h_before * lanes.get(b.mask + row * H + unit) : s.h_before;
+                const Vector<Real> dh_whole = d.dh, dc_whole = d.dc;
+                Vector<Real> keeps_h = {}, keeps_c = {};
+                if (b.zoneout_h) {
+                    keeps_h = lanes.get(b.zoneout_h + element * H + unit);
+                    d.dh -= keeps_h * dh_whole;
+                    if constexpr (Cell::has_c) {
+                        keeps_c = lanes.get(b.zoneout_c + element * H + unit);
+                        d.dc -= keeps_c * dc_whole;
+                    }
+                }
+                Cell::template backward<Real>(gate, vectors.values, s, d, dgate, dproduct, dvector);
                 for (int g = 0; g < G; ++g) {
                     lanes.put(b.dgates + place * G * H + g * H + unit, dgate[g]);
-                    lanes.put(dproducts + r * G * H + g * H + unit, dproduct[g]);
+                    if constexpr (Cell::product) lanes.put(dproducts + r * G * H + g * H + unit, dproduct[g]);
                 }
-                if (b.dinner) lanes.put(b.dinner + place * H + unit, dproduct[G - 1]);
+                if constexpr (Cell::last_product_apart) lanes.put(b.dinner + place * H + unit, dproduct[G - 1]);
+                for (int u = 0; u < U; ++u) {
+                    Real* const sum = b.dvectors + (row * U + u) * H + unit;
+                    lanes.put(sum, lanes.get(sum) + dvector[u]);
+                }
+                if constexpr (!Cell::product)
+                    d.dh_before += b.mask ? d.dentering * lanes.get(b.mask + row * H + unit) : d.dentering;
+                if (b.zoneout_h) {
+                    d.dh_before += keeps_h * dh_whole;
+                    if constexpr (Cell::has_c) d.dc_before += keeps_c * dc_whole;
+                }
                 store(dh + r * width + unit, d.dh_before);
                 if constexpr (Cell::has_c) store(dc + r * width + unit, d.dc_before);
+                if (b.norms) {
+                    of_dh.add(dh_whole);
+                    if constexpr (Cell::has_c) of_dc.add(d.dc_total);
+                    for (int g = 0; g < G; ++g) of_dgates.add(dgate[g]);
+                }
             });
+            if (b.norms) {
+                Real* const norms = b.norms + element * 3;
+                norms[0] = of_dh.value(), norms[1] = of_dc.value(), norms[2] = of_dgates.value();
+            }
         }
-        multiply<true>(alive, G * H, width, dproducts, G * H, b.panels, dh, width, p & 1);
+        if constexpr (Cell::product) {
+            if (b.mask) {
+                multiply<false>(alive, G * H, width, dproducts, G * H, b.panels, dentering, width, p & 1);
+                for (Index r = 0; r < alive; ++r)
+                    for_blocks<Real>(H, [&](Index unit, auto lanes) {
+                        const Index at = r * width + unit;
+                        const Vector<Real> mask = lanes.get(b.mask + (group.first + r) * H + unit);
+                        store(dh + at, load(dh + at) + load(dentering + at) * mask);
+                    });
+            } else {
+                multiply<true>(alive, G * H, width, dproducts, G * H, b.panels, dh, width, p & 1);
+            }
+        }
+        if (b.clip > 0)
+            for (Index i = 0; i < alive * width; i += Lanes<Real>)
+                store(dh + i, at_least(at_most(load(dh + i), b.clip), -b.clip));
     }
     copy_rows(rows, H, dh, width, b.dh + group.first * H, H);
     if constexpr (Cell::has_c) copy_rows(rows, H, dc, width, b.dc + group.first * H, H);
-}
-
-// Adds lane i to lane i xor Distance, and so on with half the distance: in the end every lane holds the sum.
-template <int Distance, class Real>
-inline Vector<Real> sum_of_lanes(Vector<Real> v) {
-    typedef decltype(v < v) Lane;
-    Lane other;
-    for (int i = 0; i < Lanes<Real>; ++i) other[i] = i ^ Distance;
-    v += __builtin_shuffle(v, other);
-    if constexpr (Distance > 1) return sum_of_lanes<Distance / 2, Real>(v);
-    return v;
 }
 
 template <class Real>
@@ -203,7 +291,8 @@ void step_rows(const Step<Real>& s, const Real* h_before, Index first, Index las
             for (Index unit = first; unit < last; ++unit) {
                 const Index j = g * H + unit, k = g * width + unit;
                 projections[k] = dot(s.weight_ih + j * s.input, s.x + row * s.input, s.input) + projected_bias[k];
-                products[k] = dot(s.weight_hh + j * H, h_before + row * H, H) + product_bias[k];
+                products[k] = product_bias[k];
+                if constexpr (Cell::product) products[k] += dot(s.weight_hh + j * H, h_before + row * H, H);
             }
         for_blocks<Real>(last - first, [&](Index block, auto lanes) {
             const Index unit = first + block;
@@ -212,10 +301,11 @@ void step_rows(const Step<Real>& s, const Real* h_before, Index first, Index las
                 product[g] = load(products + g * width + unit);
                 projected[g] = load(projections + g * width + unit);
             }
+            const UnitVectors<Cell, Real> vectors(s.vectors, H, unit, lanes);
             Block<Real> state;
-            state.h_before = lanes.get(h_before + row * H + unit);
+            state.entering = state.h_before = lanes.get(h_before + row * H + unit);
             if constexpr (Cell::has_c) state.c_before = lanes.get(s.c + row * H + unit);
-            Cell::template forward<Real>(product, projected, gate, state);
+            Cell::template forward<Real>(product, projected, vectors.values, gate, state);
             lanes.put(s.h + row * H + unit, state.h);
             if constexpr (Cell::has_c) lanes.put(s.c + row * H + unit, state.c);
         });

@@ -25,7 +25,7 @@ struct CellFunctions {
     void (*pack_input)(Index hidden, Index input, const Real* weight_ih, Real* panels, Share);
     // projected [rows, G * width] = x [rows, I] times those panels.
     void (*project)(Index hidden, Index input, Index rows, const Real* x, const Real* panels, Real* projected);
-    // workspace: (2 + G) * width for each row of the group.
+    // workspace: (3 + G) * width for each row of the group.
     void (*forward)(const Forward<Real>&, Group, Real* workspace);
     void (*backward)(const Backward<Real>&, Group, Real* workspace);
     // Units [first, last) of every row; `h_before` [B, H] is the state before. workspace: 4 * G * width.
@@ -35,7 +35,7 @@ struct CellFunctions {
 template <class Real>
 struct Functions {
     Index lanes;                   // elements of a vector; width is H padded to a multiple of it
-    CellFunctions<Real> cells[4];  // in the order of Cell
+    CellFunctions<Real> cells[cell_count];  // in the order of Cell
 };
 
 struct Tier {

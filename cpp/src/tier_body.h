@@ -15,6 +15,12 @@ namespace {
 #include "rnn.h"
 #include "lstm.h"
 #include "gru.h"
+#include "leaky.h"
+#include "indrnn.h"
+#include "peephole.h"
+#include "coupled.h"
+#include "min_gru.h"
+#include "min_lstm.h"
 #include "sweep.h"
 
 template <class Cell, class Real>
@@ -27,7 +33,10 @@ template <class Real>
 constexpr Functions<Real> functions() {
     return {Lanes<Real>,
             {cell_functions<Rnn<false>, Real>(), cell_functions<Rnn<true>, Real>(), cell_functions<Lstm, Real>(),
-             cell_functions<Gru, Real>()}};
+             cell_functions<Gru, Real>(), cell_functions<Leaky<false>, Real>(), cell_functions<Leaky<true>, Real>(),
+             cell_functions<IndRnn<false>, Real>(), cell_functions<IndRnn<true>, Real>(),
+             cell_functions<Peephole, Real>(), cell_functions<Coupled, Real>(), cell_functions<MinGru, Real>(),
+             cell_functions<MinLstm, Real>()}};
 }
 
 bool supported() { return ELMAN_SUPPORTED; }

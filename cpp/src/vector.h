@@ -74,6 +74,7 @@ inline Vector<float> at_least(Vector<float> v, float limit) {
 inline Vector<float> at_most(Vector<float> v, float limit) { return v > limit ? Vector<float>{} + limit : v; }
 inline Vector<float> at_least(Vector<float> v, float limit) { return v < limit ? Vector<float>{} + limit : v; }
 #endif
+inline Vector<double> at_most(Vector<double> v, double limit) { return v > limit ? Vector<double>{} + limit : v; }
 inline Vector<double> at_least(Vector<double> v, double limit) { return v < limit ? Vector<double>{} + limit : v; }
 
 inline Vector<float> reciprocal(Vector<float> v) {
@@ -116,3 +117,21 @@ inline Vector<double> tanh(Vector<double> x) {
 }
 
 inline Vector<double> sigmoid(Vector<double> x) { return 0.5 + 0.5 * tanh(0.5 * x); }
+
+// exp(-x), held to exp(80) so that sums and quotients stay finite: 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2].
+inline Vector<float> exp_of_minus(Vector<float> x) {
+    typedef decltype(x < x) Integers;
+    x = -at_least(at_most(x, 80.0f), -80.0f);
+    const Vector<float> shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23 rounds to the nearest whole number
+    const Vector<float> n = shifted - 12582912.0f;
+    const Vector<float> r = x - n * 0.693359375f + n * 2.12194440e-4f;  // ln 2 in two parts
+    const Vector<float> p =
+        1.0f + r * (1.0f + r * (0.5f + r * (0.16666667f + r * (0.041666646f + r * (0.0083334f + r * 0.0013888f)))));
+    const Integers exponent = (__builtin_convertvector(n, Integers) + 127) << 23;
+    return p * Vector<float>(exponent);
+}
+
+inline Vector<double> exp_of_minus(Vector<double> x) {
+    for (int i = 0; i < Lanes<double>; ++i) x[i] = __builtin_exp(x[i] < -80 ? 80 : -x[i]);
+    return x;
+}

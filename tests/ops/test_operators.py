@@ -14,11 +14,13 @@ from elman.ops import native  # noqa: F401  (registers the operators)
 from tolerances import close
 
 LAYERS = [RNN, LSTM, GRU]
+NUMBERS = (-1, 0.0, 0.0)  # no truncation, clipping or regulariser
 
 
 def operands(case, args):
     c_0 = args.state_0[1] if case.states == 2 else None
-    return (case.name, args.data, args.batch_sizes, args.state_0[0], c_0, *args.weights[:4])
+    others = (args.weights.vectors, None, None, None)
+    return (case.name, args.data, args.batch_sizes, args.state_0[0], c_0, *args.weights[:4], *others)
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -26,7 +28,7 @@ def operands(case, args):
 @pytest.mark.parametrize("case", NATIVE, ids=str)
 def test_the_forward_operator_passes_opcheck(case, reverse, keep):
     args = arguments(case, [4, 3, 1, 0], dtype=torch.float32)
-    torch.library.opcheck(torch.ops.elman.recurrent.default, (*operands(case, args), reverse, keep))
+    torch.library.opcheck(torch.ops.elman.recurrent.default, (*operands(case, args), reverse, keep, *NUMBERS))
 
 
 @pytest.mark.parametrize("needs", [(True, True), (False, True), (True, False)], ids=str)
@@ -34,13 +36,13 @@ def test_the_forward_operator_passes_opcheck(case, reverse, keep):
 def test_the_backward_operator_passes_opcheck(case, needs):
     args = arguments(case, [4, 3, 1, 0], dtype=torch.float32)
     inputs = [t.detach() if isinstance(t, torch.Tensor) else t for t in operands(case, args)]
-    output, h_n, c_n, gates, inner = torch.ops.elman.recurrent(*inputs, False, True)
+    output, h_n, c_n, gates, inner = torch.ops.elman.recurrent(*inputs, False, True, *NUMBERS)
     doutput, dh_n = random_like([output, h_n])
     dc_n = torch.ones_like(c_n) if case.states == 2 else None
     cell, *tensors = inputs
     torch.library.opcheck(
         torch.ops.elman.recurrent_backward.default,
-        (cell, list(needs), doutput, dh_n, dc_n, *tensors, output, gates, inner, False),
+        (cell, list(needs), doutput, dh_n, dc_n, *tensors, output, gates, inner, False, False, *NUMBERS),
     )
 
 

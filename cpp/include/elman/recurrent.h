@@ -1,6 +1,6 @@
 // The contract of the recurrent kernels: one layer, one direction, over a ragged batch, on the CPU.
 //
-// Letters: T steps, B rows, H hidden size, G gates (RNN 1, GRU 3, LSTM 4), N elements (sum of the rows' lengths).
+// Letters: T steps, B rows, H hidden size, G gates, U vectors of the cell, N elements (sum of the rows' lengths).
 // All arrays are dense, row-major and owned by the caller; nothing is kept after a call. A pointer that does not apply
 // to the cell is null. Rows are independent: no result depends on the other rows or on the number of threads.
 #pragma once
@@ -11,9 +11,33 @@ namespace elman {
 
 using Index = std::int64_t;
 
-enum class Cell { rnn_tanh, rnn_relu, lstm, gru };
+enum class Cell {
+    rnn_tanh, rnn_relu, lstm, gru, leaky_tanh, leaky_relu, indrnn_tanh, indrnn_relu, peephole, coupled, min_gru, min_lstm
+};
+constexpr int cell_count = 12;
 
-constexpr int gates_of(Cell cell) { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
+struct Traits {
+    int gates;      // G
+    int vectors;    // U, numbers per unit beside the matrices: leak, peepholes, ...
+    bool product;   // has a recurrent matrix
+};
+
+constexpr Traits traits_of(Cell cell) {
+    switch (cell) {
+        case Cell::rnn_tanh: case Cell::rnn_relu: return {1, 0, true};
+        case Cell::lstm: return {4, 0, true};
+        case Cell::gru: return {3, 0, true};
+        case Cell::leaky_tanh: case Cell::leaky_relu: return {1, 1, true};
+        case Cell::indrnn_tanh: case Cell::indrnn_relu: return {1, 1, false};
+        case Cell::peephole: return {4, 3, true};
+        case Cell::coupled: return {3, 0, true};
+        case Cell::min_gru: return {2, 0, false};
+        case Cell::min_lstm: return {3, 0, false};
+    }
+    return {};
+}
+
+constexpr int gates_of(Cell cell) { return traits_of(cell).gates; }
 
 // Where the rows lie: sorted by length, longest first; step 0 of every row, then step 1 of every row that has one, ...
 // A call runs the steps [begin, end) only. A sequence may be run in pieces, in the order of processing, with the state
@@ -32,12 +56,17 @@ template <class Real>
 struct Forward {
     Layout layout;
     const Real* panels;  // what pack_forward wrote
-    Real* gates;         // [M, G*H] on entry W_ih x without bias; if `inner` is given, on return LSTM i f g o, GRU r z n
+    Real* gates;         // [M, G*H] on entry W_ih x without bias; with `keep`, on return after their nonlinearity
     Index gate_width;    // H, or more where each gate of `gates` is padded to this width
-    Real* inner;         // [N, H] LSTM: c, GRU: W_hn h + b_hn; null for inference, and for the RNN, whose output is enough
+    bool keep;           // write what a backward pass needs; the RNN's output is enough for it
+    Real* inner;         // [N, H] with `keep`: c of the LSTM kinds, W_hn h + b_hn of the GRU, i / (f + i) of the minLSTM
     Real* output;        // [N, H]
     Real* h;             // [B, H] state before the piece on entry, after it on return
-    Real* c;             // [B, H] LSTM, likewise
+    Real* c;             // [B, H] LSTM kinds, likewise
+    const Real* vectors = nullptr;    // [U, H]
+    const Real* mask = nullptr;       // [B, H] multiplies h before it enters the product, or null
+    const Real* zoneout_h = nullptr;  // [N, H] share of the old h that a unit keeps, or null; not for the RNN
+    const Real* zoneout_c = nullptr;  // [N, H] likewise of c
 };
 
 template <class Real>
@@ -45,7 +74,7 @@ struct Backward {
     Layout layout;
     const Real* panels;   // what pack_backward wrote
     const Real* h_0;      // [B, H] as at the start of the whole sequence
-    const Real* c_0;      // [B, H] LSTM
+    const Real* c_0;      // [B, H] LSTM kinds
     const Real* output;   // [N, H]
     const Real* gates;    // [N, G*H] as forward left them
     const Real* inner;    // [N, H]
@@ -53,7 +82,16 @@ struct Backward {
     Real* dgates;         // [M, G*H] gradient of W_ih x
     Real* dinner;         // [M, H] GRU: gradient of `inner`
     Real* dh;             // [B, H] gradient of the state after the piece on entry, before it on return
-    Real* dc;             // [B, H] LSTM, likewise
+    Real* dc;             // [B, H] LSTM kinds, likewise
+    const Real* vectors = nullptr;  // these four as in Forward
+    const Real* mask = nullptr;
+    const Real* zoneout_h = nullptr;
+    const Real* zoneout_c = nullptr;
+    Real* dvectors = nullptr;  // [B, U, H] is added to
+    Real clip = 0;             // largest absolute element of dh that is handed to the step before; 0 for no limit
+    Real* norms = nullptr;     // [N, 3] |dL/dh|, |dL/dc| and |dgates| of each element, or null
+    Real* arrived = nullptr;   // [N, H] what of dL/dh came from later steps, or null
+    Real* arrived_c = nullptr; // [N, H] likewise of c
 };
 
 // A whole small call in one: every row has all T steps, nothing is kept for a backward pass.
@@ -68,7 +106,8 @@ struct Sequence {
     const Real* bias_hh;    // [G*H], or null
     Real* output;           // [T, B, H]
     Real* h;                // [B, H] state before the first step on entry, after the last on return
-    Real* c;                // [B, H] LSTM, likewise
+    Real* c;                // [B, H] LSTM kinds, likewise
+    const Real* vectors;    // [U, H]
 };
 
 // One step of time without any preparation, for streams: the weights are read where they are.
@@ -81,7 +120,8 @@ struct Step {
     const Real* bias_ih;         // [G*H], or null
     const Real* bias_hh;         // [G*H], or null
     Real* h;                     // [B, H] state before the step on entry, after it on return
-    Real* c;                     // [B, H] LSTM, likewise
+    Real* c;                     // [B, H] LSTM kinds, likewise
+    const Real* vectors;         // [U, H]
 };
 
 // Fills offsets and says whether batch_sizes describe `elements` elements of at most `batch` rows and never rise.

@@ -12,13 +12,28 @@ import torch
 from torch import Tensor
 
 from ..errors import ShapeError
-from . import _kernels
+from . import _kernels, ragged
+from .reference import CELLS as SPECIFICATIONS
 from .weights import Weights
 
-CELLS = ("rnn_tanh", "rnn_relu", "lstm", "gru")  # in the order of the kernels' enumeration
-GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
-DTYPES = (torch.float32, torch.float64)
+# In the order of the kernels' enumeration (cpp/include/elman/recurrent.h).
+CELLS = (
+    "rnn_tanh",
+    "rnn_relu",
+    "lstm",
+    "gru",
+    "leaky_tanh",
+    "leaky_relu",
+    "indrnn_tanh",
+    "indrnn_relu",
+    "peephole",
+    "coupled",
+    "min_gru",
+    "min_lstm",
+)
 NUMBER = {cell: number for number, cell in enumerate(CELLS)}
+GATES = {cell: SPECIFICATIONS[cell].gates for cell in CELLS}
+DTYPES = (torch.float32, torch.float64)
 
 # A piece's gates in bytes: few enough to be still in the cache for the products that read them next.
 _PIECE_BYTES = 2 << 20
@@ -56,11 +71,14 @@ class Run:
     def scratch(self, piece: Piece, width: int) -> Tensor:
         return self.new(piece.elements.stop - piece.elements.start, width)
 
+    def whole(self) -> Piece:
+        return Piece(0, self.steps, slice(0, self.elements))
+
     def pieces(self, backwards: bool) -> list[Piece]:
         """Cuts of about equal numbers of elements, in the order in which they are run."""
         size = max(_PIECE_ELEMENTS, _PIECE_BYTES // max(1, self.stacked * self.like.element_size()))
         if self.elements <= size * 3 // 2:
-            return [Piece(0, self.steps, slice(0, self.elements))]
+            return [self.whole()]
         count = round(self.elements / size)
         targets = torch.arange(1, count) * self.elements // count
         cuts = [0, *torch.searchsorted(self.offsets, targets).unique().tolist(), self.steps]
@@ -79,19 +97,26 @@ class Run:
         )
         return panels
 
-    def call(self, function: str, piece: Piece, *tensors: Tensor | None) -> None:
-        cell = () if function == "states_before" else (self.cell,)
+    def call(self, function: str, piece: Piece, *tensors: Tensor | None, last: float | bool) -> None:
         kernel(function, self.like.dtype)(
-            *cell, self.threads, self.layout, piece.begin, piece.end, *map(address, tensors)
+            self.cell, self.threads, self.layout, piece.begin, piece.end, *map(address, tensors), last
         )
 
-    def before(self, piece: Piece, output: Tensor, h_0: Tensor) -> list[tuple[slice, Tensor]]:
-        """The state before each element's step, as parts (elements of the piece, states): views where there is one."""
+    def states_before(self, piece: Piece, output: Tensor, h_0: Tensor) -> Tensor:
+        """[M, H] the state before each element's step."""
+        states = self.scratch(piece, self.hidden)
+        addresses = map(address, (output, h_0, states))
+        kernel("states_before", self.like.dtype)(self.threads, self.layout, piece.begin, piece.end, *addresses)
+        return states
+
+    def entering(self, piece: Piece, output: Tensor, h_0: Tensor, mask: Tensor | None) -> list[tuple[slice, Tensor]]:
+        """What entered each element's product, as parts (elements of the piece, states): views where there is one."""
         start, stop, batch = piece.elements.start, piece.elements.stop, self.batch
+        if mask is not None:
+            rows, _ = ragged.rows_and_steps(self._batch_sizes)
+            return [(slice(None), self.states_before(piece, output, h_0).mul_(mask[piece.of(rows)]))]
         if self.elements != self.steps * batch or not self.elements:
-            states = self.scratch(piece, self.hidden)
-            self.call("states_before", piece, output, h_0, states)
-            return [(slice(None), states)]
+            return [(slice(None), self.states_before(piece, output, h_0))]
         if not self.reverse:
             if start:
                 return [(slice(None), output[start - batch : stop - batch])]
@@ -107,13 +132,14 @@ class WeightGradients:
     def __init__(self, run: Run, weights: Weights) -> None:
         self.hidden, self.gru = run.hidden, run.cell == NUMBER["gru"]
         self.projection = _Sum(run, *weights.weight_ih.shape)
-        self.product = _Sum(run, run.stacked, run.hidden)
+        self.product = None if weights.weight_hh is None else _Sum(run, run.stacked, run.hidden)
         bias = weights.bias_ih is not None
+        self.bias_hh = weights.bias_hh is not None
         self.bias = run.like.new_zeros(run.stacked) if bias else None
         self.inner_bias = run.like.new_zeros(run.hidden) if bias and self.gru else None
 
     def add(self, dgates: Tensor, dinner: Tensor | None, data: Tensor, before: list[tuple[slice, Tensor]]) -> None:
-        """Takes a piece's gradients; `dgates` is used up."""
+        """Takes a piece's gradients; `dgates` becomes the gradient of the recurrent product."""
         self.projection.add(dgates, data)
         ones = dgates.new_ones(dgates.shape[0])
         if self.bias is not None:
@@ -122,15 +148,17 @@ class WeightGradients:
             dgates[:, -self.hidden :] = dinner
             if self.inner_bias is not None:
                 self.inner_bias.addmv_(dinner.t(), ones)
-        for elements, states in before:
-            self.product.add(dgates[elements], states)
+        if self.product is not None:
+            for elements, states in before:
+                self.product.add(dgates[elements], states)
 
-    def finished(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    def finished(self) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
         """Gradients of weight_ih, weight_hh, bias_ih and bias_hh."""
-        of_bias_hh = None if self.bias is None else self.bias.clone()
+        of_bias_hh = self.bias.clone() if self.bias_hh and self.bias is not None else None
         if of_bias_hh is not None and self.inner_bias is not None:
             of_bias_hh[-self.hidden :] = self.inner_bias
-        return self.projection.finished(), self.product.finished(), self.bias, of_bias_hh
+        of_product = None if self.product is None else self.product.finished()
+        return self.projection.finished(), of_product, self.bias, of_bias_hh
 
 
 class _Sum:

@@ -51,7 +51,7 @@ def path(data: Tensor, weights: Weights, cell: str = "lstm", options: Options | 
     on_torch = aten.covers(cell, options) and not watched
     if _current == "reference" or (_current == "torch" and not on_torch):
         return "reference"
-    if _current == "torch" or not native.covers(data, weights, cell, options):
+    if _current == "torch" or not native.covers(data, weights, cell):
         return "torch" if on_torch else "reference"
     if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
         return "reference"
@@ -113,6 +113,8 @@ def check(cell: str, state_0: State, weights: Weights, options: Options) -> None
         raise UsageError(
             "the information-flow regulariser follows the whole gradient: it does not go with bptt_truncate"
         )
+    if options.flow and options.clip:
+        raise UsageError("the information-flow regulariser follows the whole gradient: it does not go with clip")
     if options.clip < 0:
         raise UsageError(f"clip must be 0 or more, got {options.clip}")
     sizes = tuple(s.shape for s in state_0)

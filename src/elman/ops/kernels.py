@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 
 from ..errors import ShapeError, UsageError
-from . import _kernels
+from . import _kernels, _truncated
+from ._flow import information_flow
 from ._run import CELLS, DTYPES, GATES, NUMBER, Run, WeightGradients, address, kernel
+from .options import Options
+from .reference import CELLS as SPECIFICATIONS
 from .weights import Weights
 
 
@@ -22,9 +25,9 @@ class Result(NamedTuple):
 
     output: Tensor  # [N, H]
     h_n: Tensor  # [B, H]
-    c_n: Tensor  # [B, H] LSTM
+    c_n: Tensor  # [B, H] LSTM kinds
     gates: Tensor  # [N, G*H] reserve: gates after their nonlinearity
-    inner: Tensor  # [N, H] reserve: c of the LSTM, W_hn h + b_hn of the GRU
+    inner: Tensor  # [N, H] reserve: c of the LSTM kinds, W_hn h + b_hn of the GRU, i / (f + i) of the minLSTM
 
 
 class Gradients(NamedTuple):
@@ -32,11 +35,14 @@ class Gradients(NamedTuple):
 
     ddata: Tensor  # [N, I]
     dh_0: Tensor  # [B, H]
-    dc_0: Tensor  # [B, H] LSTM
+    dc_0: Tensor  # [B, H] LSTM kinds
     dweight_ih: Tensor  # [G*H, I]
     dweight_hh: Tensor  # [G*H, H]
     dbias_ih: Tensor  # [G*H]
     dbias_hh: Tensor  # [G*H]
+    dvectors: Tensor  # [U, H]
+    norms: Tensor  # [N, 3] of dL/dh, dL/dc and the gradient of the gates, if they were recorded
+    omega: Tensor  # the information-flow regulariser before its weight, if there was one
 
 
 def tier() -> str:
@@ -76,7 +82,12 @@ def free_memory() -> None:
 
 def has_reserve(cell: str) -> bool:
     """Whether the backward pass needs more than the output."""
-    return GATES[cell] > 1
+    return not cell.startswith("rnn_")
+
+
+def has_inner(cell: str) -> bool:
+    """Whether the reserve holds more than the gates."""
+    return SPECIFICATIONS[cell].states > 1 or cell in ("gru", "min_lstm")
 
 
 def forward(
@@ -88,6 +99,7 @@ def forward(
     weights: Weights,
     reverse: bool,
     keep: bool,
+    options: Options | None = None,
 ) -> Result:
     """Runs one layer in one direction.
 
@@ -97,19 +109,20 @@ def forward(
         keep: write the reserve that `backward` needs.
     """
     data, weights = data.contiguous(), _contiguous(weights)
-    _check(cell, data, h_0, c_0, weights)
+    check(cell, data, h_0, c_0, weights)
+    inside = _inside(cell, weights, options or Options(), data, h_0)
     run = Run(cell, data, batch_sizes, h_0, reverse)
     panels = run.packed("pack_forward", weights.weight_hh, weights.bias_ih, weights.bias_hh)
     h, c = _state(h_0), None if c_0 is None else _state(c_0)
     keep = keep and has_reserve(cell)
     output = run.new(run.elements, run.hidden)
-    inner = run.new(run.elements, run.hidden) if keep else None
+    inner = run.new(run.elements, run.hidden) if keep and has_inner(cell) else None
     kept = run.new(run.elements, run.stacked) if keep else None
     weight_ih = weights.weight_ih.t()
     for piece in run.pieces(backwards=reverse):
         gates = piece.of(kept) if kept is not None else run.scratch(piece, run.stacked)
         torch.mm(piece.of(data), weight_ih, out=gates)
-        run.call("forward", piece, panels, gates, inner, output, h, c)
+        run.call("forward", piece, panels, gates, inner, output, h, c, *inside, last=keep)
     return Result(output, h, _or_empty(c, h), _or_empty(kept, h), _or_empty(inner, h))
 
 
@@ -126,34 +139,61 @@ def backward(
     weights: Weights,
     result: Result,
     reverse: bool,
+    options: Options | None = None,
+    record: bool = False,
 ) -> Gradients:
     """Back-propagation through time over the reserve of `forward`.
 
     Args:
         needs: whether the gradient of `data` and those of the weights are wanted.
         doutput, dh_n, dc_n: gradients of output, h_n and c_n; None for zero.
+        record: fill `Gradients.norms`.
     """
+    options = options or Options()
     data, h_0, weights = data.contiguous(), h_0.contiguous(), _contiguous(weights)
     c_0, doutput = (None if t is None else t.contiguous() for t in (c_0, doutput))
-    _check(cell, data, h_0, c_0, weights)
+    check(cell, data, h_0, c_0, weights)
+    inside = _inside(cell, weights, options, data, h_0)
+    gates = result.gates if has_reserve(cell) else None
+    inner = result.inner if has_inner(cell) else None
+    if options.bptt_truncate is not None:
+        states, finals = ((h_0,), (dh_n,)) if c_0 is None else ((h_0, c_0), (dh_n, dc_n))
+        reserve = (result.output, gates, inner)
+        truncated = _truncated.backward(
+            cell, needs, doutput, finals, data, batch_sizes, states, weights, reserve, reverse, options, inside, record
+        )
+        return Gradients(*(_or_empty(d, h_0) for d in truncated))
     run = Run(cell, data, batch_sizes, h_0, reverse)
     panels = run.packed("pack_backward", weights.weight_hh)
     dh = torch.zeros_like(h_0) if dh_n is None else _state(dh_n)
     dc = None if c_0 is None else torch.zeros_like(c_0) if dc_n is None else _state(dc_n)
-    gates, inner = (result.gates, result.inner) if has_reserve(cell) else (None, None)
     of_data, of_weights = needs
     ddata = run.new(*data.shape) if of_data else None
     total = WeightGradients(run, weights) if of_weights else None
-    for piece in run.pieces(backwards=not reverse):
+    vectors = weights.vectors
+    dvectors = None if vectors is None else vectors.new_zeros(run.batch, *vectors.shape)
+    norms = data.new_empty(run.elements, 3) if record else None
+    arrived = [run.new(run.elements, run.hidden) if options.flow and has else None for has in (True, c_0 is not None)]
+    watched, omega = (dvectors, norms, *arrived), None
+    for piece in [run.whole()] if options.flow else run.pieces(backwards=not reverse):
         dgates = run.scratch(piece, run.stacked)
         dinner = run.scratch(piece, run.hidden) if cell == "gru" else None
-        run.call("backward", piece, panels, h_0, c_0, result.output, gates, inner, doutput, dgates, dinner, dh, dc)
+        state = (h_0, c_0, result.output, gates, inner, doutput, dgates, dinner, dh, dc)
+        run.call("backward", piece, panels, *state, *inside, *watched, last=options.clip)
         if ddata is not None:
             torch.mm(dgates, weights.weight_ih, out=piece.of(ddata))
         if total is not None:
-            total.add(dgates, dinner, piece.of(data), run.before(piece, result.output, h_0))
-    dweights = total.finished() if total is not None else (None,) * 4
-    return Gradients(*(_or_empty(d, h_0) for d in (ddata, dh, dc, *dweights)))
+            entered = run.entering(piece, result.output, h_0, options.mask) if total.product else []
+            total.add(dgates, dinner, piece.of(data), entered)
+        if options.flow:
+            flow = information_flow(dgates, doutput, arrived, batch_sizes, reverse, options.mask)
+            omega = flow[0]
+    dweights = list(total.finished()) if total is not None else [None] * 4
+    if options.flow and dweights[1] is not None:
+        dweights[1] = dweights[1] + options.flow * flow[1]
+    dvectors = dvectors.sum(0) if dvectors is not None and of_weights else None
+    found = (ddata, dh, dc, *dweights, dvectors, norms, omega)
+    return Gradients(*(_or_empty(d, h_0) for d in found))
 
 
 # Above, the packing and the loops of `forward` are small beside the work, and the BLAS is faster at the projection.
@@ -175,8 +215,9 @@ def sequence(
         h, c: [B, H], contiguous; the state, replaced by the final one.
         output: [T, B, H], contiguous, is written.
     """
-    _check(cell, x, h, c, weights)
-    addresses = map(address, (x, *_contiguous(weights)[:4], output, h, c))
+    check(cell, x, h, c, weights)
+    weights = _contiguous(weights)
+    addresses = map(address, (x, *weights[:4], output, h, c, weights.vectors))
     kernel("sequence", x.dtype)(NUMBER[cell], torch.get_num_threads(), *x.shape, h.shape[1], reverse, *addresses)
 
 
@@ -188,8 +229,9 @@ def step(cell: str, x: Tensor, h: Tensor, c: Tensor | None, weights: Weights) ->
         h, c: [B, H], contiguous; the state, replaced by the new one.
     """
     x = x.contiguous()
-    _check(cell, x, h, c, weights)
-    addresses = map(address, (x, *_contiguous(weights)[:4], h, c))
+    check(cell, x, h, c, weights)
+    weights = _contiguous(weights)
+    addresses = map(address, (x, *weights[:4], h, c, weights.vectors))
     kernel("step", x.dtype)(NUMBER[cell], torch.get_num_threads(), *x.shape, h.shape[1], *addresses)
 
 
@@ -209,7 +251,24 @@ def _contiguous(weights: Weights) -> Weights:
     return Weights(*(None if w is None else w.contiguous() for w in weights))  # type: ignore[arg-type]
 
 
-def _check(cell: str, data: Tensor, h: Tensor, c: Tensor | None, weights: Weights) -> None:
+def _inside(cell: str, weights: Weights, options: Options, data: Tensor, h: Tensor) -> tuple[Tensor | None, ...]:
+    """The arguments of the recurrence beside the panels: vectors, mask, zoneout of h and of c."""
+    zoneout: tuple[Tensor | None, ...] = options.zoneout or (None, None)
+    if options.zoneout is not None and not has_reserve(cell):
+        raise UsageError(f"the kernels have no zoneout for {cell}; the leaky cell with a leak of 1 is the same")
+    given = (weights.vectors, options.mask, *zoneout, *(None,) * (2 - len(zoneout)))
+    for name, tensor, rows in zip(
+        ("mask", "zoneout", "zoneout"), given[1:], (h.shape[0], *(data.shape[0],) * 2), strict=True
+    ):
+        wanted = (rows, h.shape[1])
+        if tensor is not None and (tensor.shape != wanted or tensor.dtype is not data.dtype or not tensor.is_cpu):
+            raise ShapeError(
+                f"Expected {name} {wanted} of type {data.dtype}, got {tuple(tensor.shape)}, {tensor.dtype}"
+            )
+    return tuple(None if t is None else t.contiguous() for t in given)
+
+
+def check(cell: str, data: Tensor, h: Tensor, c: Tensor | None, weights: Weights) -> None:
     """Raises unless data [.., I], the state [B, H] and the weights fit each other: the kernels see addresses only."""
     if cell not in GATES:
         raise UsageError(f"unknown cell {cell!r}: the kernels have {', '.join(CELLS)}")
@@ -225,5 +284,14 @@ def _check(cell: str, data: Tensor, h: Tensor, c: Tensor | None, weights: Weight
                 f"Expected {(*Weights._fields[:4], 'c', 'h')[place]} of size {sizes[place]} in the input's type "
                 f"{dtype} on {data.device}; got {tuple(tensor.shape)}, {tensor.dtype} on {tensor.device}"
             )
-    if cell == "lstm" and c is None:
-        raise ShapeError("an LSTM needs its cell state c")
+    known = SPECIFICATIONS[cell]
+    vectors = weights.vectors
+    if (known.vectors or vectors is not None) and (
+        vectors is None or vectors.shape != (known.vectors, hidden) or vectors.dtype is not dtype
+    ):
+        given = None if vectors is None else (tuple(vectors.shape), vectors.dtype)
+        raise ShapeError(f"cell {cell} has vectors [{known.vectors}, {hidden}] of type {dtype}, got {given}")
+    if known.product != (weights.weight_hh is not None):
+        raise ShapeError(f"cell {cell} has {'a' if known.product else 'no'} recurrent matrix weight_hh")
+    if (known.states > 1) != (c is not None):
+        raise ShapeError(f"cell {cell} {'needs a' if known.states > 1 else 'has no'} cell state c")

@@ -7,42 +7,44 @@
 `covers` says what runs here: float32 and float64 on the CPU, without projection.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
+from ..errors import UsageError
 from . import kernels, reference
 from ._run import DTYPES, GATES
 from .kernels import Result
 from .options import Options
-from .recording import current_sink
+from .recording import Record, current_sink
 from .weights import Weights
 
+_INPUTS = (
+    "Tensor data, Tensor batch_sizes, Tensor h_0, Tensor? c_0, Tensor weight_ih, Tensor? weight_hh, Tensor? bias_ih, "
+    "Tensor? bias_hh, Tensor? vectors, Tensor? mask, Tensor? zoneout_h, Tensor? zoneout_c"
+)
+_FLAGS = "bool reverse, bool keep, int truncate, float clip, float flow"
 _library = torch.library.Library("elman", "DEF")
 _library.define(
-    "recurrent(str cell, Tensor data, Tensor batch_sizes, Tensor h_0, Tensor? c_0, Tensor weight_ih, "
-    "Tensor weight_hh, Tensor? bias_ih, Tensor? bias_hh, bool reverse, bool keep) "
-    "-> (Tensor output, Tensor h_n, Tensor c_n, Tensor gates, Tensor inner)",
+    f"recurrent(str cell, {_INPUTS}, {_FLAGS}) -> (Tensor output, Tensor h_n, Tensor c_n, Tensor gates, Tensor inner)",
     tags=(torch.Tag.pt2_compliant_tag,),
 )
 _library.define(
-    "recurrent_backward(str cell, bool[] needs, Tensor? doutput, Tensor? dh_n, Tensor? dc_n, Tensor data, "
-    "Tensor batch_sizes, Tensor h_0, Tensor? c_0, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, "
-    "Tensor? bias_hh, Tensor output, Tensor gates, Tensor inner, bool reverse) "
+    f"recurrent_backward(str cell, bool[] needs, Tensor? doutput, Tensor? dh_n, Tensor? dc_n, {_INPUTS}, "
+    "Tensor output, Tensor gates, Tensor inner, bool reverse, bool record, int truncate, float clip, float flow) "
     "-> (Tensor ddata, Tensor dh_0, Tensor dc_0, Tensor dweight_ih, Tensor dweight_hh, Tensor dbias_ih, "
-    "Tensor dbias_hh)",
+    "Tensor dbias_hh, Tensor dvectors, Tensor norms, Tensor omega)",
     tags=(torch.Tag.pt2_compliant_tag,),
 )
 
 
-def covers(data: Tensor, weights: Weights, cell: str, options: Options) -> bool:
+def covers(data: Tensor, weights: Weights, cell: str) -> bool:
     """Whether the kernels compute this: float32 or float64 (autocast casts to it) on the CPU, no projection."""
     return (
         cell in GATES
-        and options.plain
-        and current_sink() is None
         and data.device.type in ("cpu", "meta")
         and weights.weight_hr is None
         and (data.dtype in DTYPES or torch.is_autocast_enabled("cpu"))
@@ -74,32 +76,61 @@ def recurrent(
     options: Options | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """See `elman.ops.reference.recurrent`."""
+    options = options or Options()
+    if options.zoneout is not None and not kernels.has_reserve(cell):
+        # The same network as a leaky cell without leak, which keeps what zoneout hides from the output.
+        cell = cell.replace("rnn", "leaky")
+        weights = weights._replace(vectors=weights.weight_ih.new_ones(1, state_0[0].shape[1]))
     h_0, c_0 = state_0[0], state_0[1] if len(state_0) > 1 else None
+    result: tuple[Tensor, ...]
     if is_direct(data):
-        result: tuple[Tensor, ...] = kernels.forward(cell, data, batch_sizes, h_0, c_0, weights, reverse, keep=False)
+        result = kernels.forward(cell, data, batch_sizes, h_0, c_0, weights, reverse, keep=False, options=options)
     else:
+        keep = torch.is_grad_enabled()
         result = torch.ops.elman.recurrent.default(
-            cell, data, batch_sizes, h_0, c_0, *weights[:4], reverse, torch.is_grad_enabled()
+            cell, data, batch_sizes, h_0, c_0, *_tensors(weights, options), reverse, keep, *_numbers(options)
         )
     return result[0], result[1 : 1 + len(state_0)]
 
 
+def _tensors(weights: Weights, options: Options) -> tuple[Tensor | None, ...]:
+    """What the operators take of both: matrices, biases, vectors, mask, zoneout of h and of c."""
+    zoneout: tuple[Tensor | None, ...] = options.zoneout or ()
+    return *weights[:4], weights.vectors, options.mask, *zoneout, *(None,) * (2 - len(zoneout))
+
+
+def _numbers(options: Options) -> tuple[int, float, float]:
+    """bptt_truncate (-1 for none), clip, flow."""
+    return -1 if options.bptt_truncate is None else options.bptt_truncate, options.clip, options.flow
+
+
+def _from_operator(tensors: Sequence[Any], numbers: Sequence[Any]) -> tuple[Weights, Options]:
+    """Back from `_tensors` and `_numbers`."""
+    weight_ih, weight_hh, bias_ih, bias_hh, vectors, mask, zoneout_h, zoneout_c = tensors
+    truncate, clip, flow = numbers
+    zoneout = None if zoneout_h is None else (zoneout_h,) if zoneout_c is None else (zoneout_h, zoneout_c)
+    weights = Weights(weight_ih, weight_hh, bias_ih, bias_hh, vectors=vectors)
+    return weights, Options(None if truncate < 0 else truncate, mask, zoneout, clip, flow)
+
+
 # --- the operators ----------------------------------------------------------------------------------------------------
 
-
-def _forward(cell, data, batch_sizes, h_0, c_0, weight_ih, weight_hh, bias_ih, bias_hh, reverse, keep):  # type: ignore[no-untyped-def]
-    weights = Weights(weight_ih, weight_hh, bias_ih, bias_hh)
-    return kernels.forward(cell, data, batch_sizes, h_0, c_0, weights, reverse, keep)
+_SIZE = 8  # tensors of `_tensors`
 
 
-def _backward(  # type: ignore[no-untyped-def]
-    cell, needs, doutput, dh_n, dc_n, data, batch_sizes, h_0, c_0,
-    weight_ih, weight_hh, bias_ih, bias_hh, output, gates, inner, reverse,
-):  # fmt: skip
-    weights = Weights(weight_ih, weight_hh, bias_ih, bias_hh)
+def _forward(cell, data, batch_sizes, h_0, c_0, *others):  # type: ignore[no-untyped-def]
+    tensors, (reverse, keep, *numbers) = others[:_SIZE], others[_SIZE:]
+    weights, options = _from_operator(tensors, numbers)
+    return kernels.forward(cell, data, batch_sizes, h_0, c_0, weights, reverse, keep, options)
+
+
+def _backward(cell, needs, doutput, dh_n, dc_n, data, batch_sizes, h_0, c_0, *others):  # type: ignore[no-untyped-def]
+    tensors, (output, gates, inner, reverse, record, *numbers) = others[:_SIZE], others[_SIZE:]
+    weights, options = _from_operator(tensors, numbers)
     result = Result(output, h_0, h_0, gates, inner)
+    upstream = (doutput, dh_n, dc_n)
     return kernels.backward(
-        cell, tuple(needs), doutput, dh_n, dc_n, data, batch_sizes, h_0, c_0, weights, result, reverse
+        cell, tuple(needs), *upstream, data, batch_sizes, h_0, c_0, weights, result, reverse, options, record
     )
 
 
@@ -108,32 +139,28 @@ _library.impl("recurrent_backward", _backward, "CPU")
 
 
 @torch.library.register_fake("elman::recurrent", lib=_library)
-def _forward_fake(cell, data, batch_sizes, h_0, c_0, weight_ih, weight_hh, bias_ih, bias_hh, reverse, keep):  # type: ignore[no-untyped-def]
-    keep = keep and kernels.has_reserve(cell)
+def _forward_fake(cell, data, batch_sizes, h_0, c_0, *others):  # type: ignore[no-untyped-def]
+    keep = others[_SIZE + 1] and kernels.has_reserve(cell)
+    sizes = (data.shape[0], h_0.shape[1])
     return Result(
-        data.new_empty(data.shape[0], h_0.shape[1]),
+        data.new_empty(sizes),
         h_0.new_empty(h_0.shape),
         h_0.new_empty(0 if c_0 is None else c_0.shape),
-        data.new_empty((data.shape[0], weight_hh.shape[0]) if keep else 0),
-        data.new_empty((data.shape[0], h_0.shape[1]) if keep else 0),
+        data.new_empty((sizes[0], others[0].shape[0]) if keep else 0),
+        data.new_empty(sizes if keep and kernels.has_inner(cell) else 0),
     )
 
 
 @torch.library.register_fake("elman::recurrent_backward", lib=_library)
-def _backward_fake(  # type: ignore[no-untyped-def]
-    cell, needs, doutput, dh_n, dc_n, data, batch_sizes, h_0, c_0,
-    weight_ih, weight_hh, bias_ih, bias_hh, output, gates, inner, reverse,
-):  # fmt: skip
+def _backward_fake(cell, needs, doutput, dh_n, dc_n, data, batch_sizes, h_0, c_0, *others):  # type: ignore[no-untyped-def]
+    tensors, (_, _, _, _, record, *numbers) = others[:_SIZE], others[_SIZE:]
     of_input, of_weights = needs
-    bias = of_weights and bias_ih is not None
+    sizes = [0 if tensor is None or not of_weights else tensor.shape for tensor in tensors[:5]]
     return kernels.Gradients(
         data.new_empty(data.shape if of_input else 0),
         h_0.new_empty(h_0.shape),
         h_0.new_empty(0 if c_0 is None else c_0.shape),
-        data.new_empty(weight_ih.shape if of_weights else 0),
-        data.new_empty(weight_hh.shape if of_weights else 0),
-        data.new_empty(bias_ih.shape if bias else 0),
-        data.new_empty(bias_hh.shape if bias else 0),
+        *map(data.new_empty, (*sizes, (data.shape[0], 3) if record else 0, () if numbers[2] else 0)),
     )
 
 
@@ -141,7 +168,8 @@ def _backward_fake(  # type: ignore[no-untyped-def]
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    ctx.cell, *tensors, ctx.reverse, ctx.kept = inputs
+    ctx.cell, *tensors = inputs[: 5 + _SIZE]
+    ctx.reverse, ctx.kept, *ctx.numbers = inputs[5 + _SIZE :]
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(output[3], output[4])
     ctx.save_for_backward(*tensors, output[0], output[3], output[4])
@@ -149,29 +177,52 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]
 
 def _gradients(ctx: Any, doutput: Tensor | None, dh_n: Tensor | None, dc_n: Tensor | None, *_: None) -> tuple[Any, ...]:
     *inputs, output, gates, inner = ctx.saved_tensors
-    needs = ctx.needs_input_grad[1:9]
+    needs = ctx.needs_input_grad[1 : 5 + _SIZE]
     dc_n = None if inputs[3] is None else dc_n
+    flags = (None,) * 5
     if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-        return None, *_differentiable(ctx.cell, ctx.reverse, (doutput, dh_n, dc_n), inputs, needs), None, None
+        return None, *_differentiable(ctx, (doutput, dh_n, dc_n), inputs, needs), *flags
     if kernels.has_reserve(ctx.cell) and not ctx.kept:
-        _, _, _, gates, inner = torch.ops.elman.recurrent.default(ctx.cell, *inputs, ctx.reverse, True)
-    ddata, *others = torch.ops.elman.recurrent_backward.default(
-        ctx.cell, (needs[0], any(needs[4:])), doutput, dh_n, dc_n, *inputs, output, gates, inner, ctx.reverse
+        _, _, _, gates, inner = torch.ops.elman.recurrent.default(ctx.cell, *inputs, ctx.reverse, True, *ctx.numbers)
+    sink = current_sink()
+    ddata, *others, norms, omega = torch.ops.elman.recurrent_backward.default(
+        ctx.cell, (needs[0], any(needs[4:9])), doutput, dh_n, dc_n, *inputs, output, gates, inner, ctx.reverse,
+        sink is not None, *ctx.numbers,
+    )  # fmt: skip
+    if sink is not None:
+        sink(_record(ctx, inputs, output, gates, inner, norms, omega))
+    found = (ddata, None, *others, None, None, None)
+    return None, *(d if need else None for d, need in zip(found, needs, strict=True)), *flags
+
+
+def _record(
+    ctx: Any, inputs: list[Any], output: Tensor, gates: Tensor, inner: Tensor, norms: Tensor, omega: Tensor
+) -> Record:
+    _, batch_sizes, h_0, c_0, *others = inputs
+    weights, _ = _from_operator(others, ctx.numbers)
+    state_0 = (h_0,) if c_0 is None else (h_0, c_0)
+    of_dh, of_dc, of_gates = norms.double().unbind(1)
+    of_dc = of_dc if c_0 is not None else of_dc[:0]
+    value = float(omega) if omega.numel() else 0.0
+    return Record(
+        ctx.cell, ctx.reverse, weights, batch_sizes, state_0, output, gates, inner, of_dh, of_dc, of_gates, value
     )
-    found = (ddata, None, *others)
-    return None, *(d if need else None for d, need in zip(found, needs, strict=True)), None, None
 
 
 def _differentiable(
-    cell: str, reverse: bool, outer: tuple[Tensor | None, ...], inputs: list[Any], needs: tuple[bool, ...]
+    ctx: Any, outer: tuple[Tensor | None, ...], inputs: list[Any], needs: tuple[bool, ...]
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated again, by the reference."""
-    data, batch_sizes, h_0, c_0, *parameters = inputs
+    data, batch_sizes, h_0, c_0, *others = inputs
+    weights, options = _from_operator(others, ctx.numbers)
+    if options.by_hand:
+        raise UsageError("a gradient that is truncated, clipped or regularised has no second derivative")
     states = (h_0,) if c_0 is None else (h_0, c_0)
-    output, state_n = reference.recurrent(cell, data, batch_sizes, states, Weights(*parameters), reverse=reverse)
-    results = (output, *state_n)
+    output, state_n = reference.recurrent(
+        ctx.cell, data, batch_sizes, states, weights, reverse=ctx.reverse, options=options
+    )
     wanted = [tensor for tensor, need in zip(inputs, needs, strict=True) if need]
-    known = [(result, d) for result, d in zip(results, outer, strict=False) if d is not None]
+    known = [(result, d) for result, d in zip((output, *state_n), outer, strict=False) if d is not None]
     found = iter(
         torch.autograd.grad([r for r, _ in known], wanted, [d for _, d in known], create_graph=True, allow_unused=True)
     )

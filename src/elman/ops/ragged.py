@@ -41,6 +41,18 @@ def rows_and_steps(batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
     return rows, steps
 
 
+def later_elements(batch_sizes: Tensor, reverse: bool) -> Tensor:
+    """[N] the element of the same row that is processed next; -1 where there is none."""
+    rows, steps = rows_and_steps(batch_sizes)
+    starts = batch_sizes.cumsum(0) - batch_sizes
+    if reverse:
+        later = starts[(steps - 1).clamp(min=0)] + rows
+        return torch.where(steps > 0, later, -1)
+    end = len(batch_sizes) - 1
+    after = (steps + 1).clamp(max=max(end, 0))
+    return torch.where((steps < end) & (rows < batch_sizes[after]), starts[after] + rows, -1)
+
+
 def padded_index(batch_sizes: Tensor, batch: int, reverse: bool = False) -> tuple[Tensor, Tensor]:
     """Where each step of each row lies in `data`, right padded.
 

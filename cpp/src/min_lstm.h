@@ -1,0 +1,29 @@
+// minLSTM (Feng et al. 2024): gates of the input alone, f i n. h = h' + s (n - h'), s = i / (f + i)
+
+struct MinLstm : Plain {
+    static constexpr int gates = 3;
+    static constexpr bool product = false, has_inner = true;
+
+    template <class Real>
+    static void forward(const Vector<Real>*, const Vector<Real>* projected, const Vector<Real>*, Vector<Real>* gate,
+                        Block<Real>& s) {
+        // By exponentials: two sigmoids near 0 would leave nothing but rounding in their quotient.
+        const Vector<Real> one_over_f = Real(1) + exp_of_minus(projected[0]);
+        const Vector<Real> one_over_i = Real(1) + exp_of_minus(projected[1]);
+        s.inner = one_over_f / (one_over_f + one_over_i);
+        gate[0] = Real(1) / one_over_f, gate[1] = Real(1) / one_over_i, gate[2] = projected[2];
+        s.h = s.h_before + s.inner * (gate[2] - s.h_before);
+    }
+
+    template <class Real>
+    static void backward(const Vector<Real>* gate, const Vector<Real>*, const Block<Real>& s, BlockGradient<Real>& d,
+                         Vector<Real>* dgates, Vector<Real>*, Vector<Real>*) {
+        const Real one = 1;
+        const Vector<Real> share = s.inner, dshare = d.dh * (gate[2] - s.h_before) * share * (one - share);
+        dgates[0] = -dshare * (one - gate[0]);
+        dgates[1] = dshare * (one - gate[1]);
+        dgates[2] = d.dh * share;
+        d.dentering = Vector<Real>{};
+        d.dh_before = d.dh * (one - share);
+    }
+};
