@@ -13,10 +13,11 @@ ROOT = Path(elman.__file__).parent
 ARROWS = {
     "ops": set(),
     "nn": {"ops"},
+    "diagnostics": {"ops", "nn"},
     "text": set(),
     "training": set(),
     "report": set(),
-    "classify": {"ops", "nn", "text", "training", "report"},
+    "classify": {"ops", "nn", "diagnostics", "text", "training", "report"},
     "cli": {"nn", "text", "training", "classify"},
 }
 FILES = sorted(ROOT.rglob("*.py"))

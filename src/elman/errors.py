@@ -2,7 +2,8 @@
 
     ElmanError
     ├── UsageError            a setting or an argument that cannot be meant; the command line exits 2
-    │   └── NotAModuleError   something else in place of a torch.nn.Module
+    │   ├── NotAModuleError   something else in place of a torch.nn.Module
+    │   └── NoRecurrentLayerError  diagnostics on a model that has no recurrent layer of ours
     ├── ShapeError            a tensor whose sizes do not fit the layer
     ├── DataError             the input file or its rows
     │   ├── EncodingError     bytes that are not text in the stated encoding
@@ -30,6 +31,10 @@ class UsageError(ElmanError, ValueError):
 
 
 class NotAModuleError(UsageError, TypeError):
+    pass
+
+
+class NoRecurrentLayerError(UsageError):
     pass
 
 

@@ -6,6 +6,7 @@ Puts the rooms `text`, `nn` and `training` together; hands plain data to `report
 
 from .compare import compare
 from .config import DEFAULT_PRESET, PRESETS, ClassifierConfig, resolve
+from .diagnose import SAMPLE, diagnose
 from .evaluate import evaluate
 from .fit import FitEvents
 from .persistence import load, save
@@ -17,11 +18,13 @@ from .train import Run, train
 __all__ = [
     "DEFAULT_PRESET",
     "PRESETS",
+    "SAMPLE",
     "ClassifierConfig",
     "FitEvents",
     "Layer",
     "Run",
     "compare",
+    "diagnose",
     "evaluate",
     "load",
     "predict",

@@ -15,6 +15,7 @@ from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer, cache
 from ..training import Epoch, Listener, StopRequest, Trainer
 from .batches import Encoded
 from .config import ClassifierConfig
+from .gradient_watch import GradientWatch
 from .model import Classifier, build_network, fit_scales
 from .ngrams import NGrams
 from .split import Split
@@ -43,6 +44,7 @@ class Fitted:
     classifier: Classifier
     history: list[Epoch]
     summary: dict[str, dict[str, Any]]
+    gradients: GradientWatch | None = None
 
 
 class FitEvents(Listener):
@@ -64,6 +66,7 @@ def fit(
     resume: bool = False,
     use_cache: bool = False,
     stop: StopRequest | None = None,
+    watch_gradients: bool = False,
 ) -> Fitted:
     """Train a classifier. The global random state is left as it was.
 
@@ -78,18 +81,19 @@ def fit(
         torch.manual_seed(config.seed)
         network = build_network(config, prepared.tokenizer.vocab_size, len(classes))
         classifier = Classifier(config, classes, prepared.tokenizer, network, prepared.ngrams)
+        gradients = GradientWatch(network, prepared.validation or prepared.train) if watch_gradients else None
         trainer = Trainer(
             network,
             ClassificationTask(prepared.train, prepared.validation, len(classes), config),
             config.training,
             checkpoint_path=checkpoint_path,
             fingerprint=_fingerprint(config, prepared.train, prepared.validation),
-            listeners=[*listeners, *([events] if events is not None else [])],
+            listeners=[*listeners, *(each for each in (gradients, events) if each is not None)],
             stop=stop,
         )
         if resume:
             trainer.resume()
-        fitted = Fitted(classifier, trainer.history, prepared.summary)
+        fitted = Fitted(classifier, trainer.history, prepared.summary, gradients)
         stage("training")
         try:
             trainer.fit()

@@ -6,6 +6,7 @@ config.json, model.safetensors, tokenizer.json   the model
 metrics.json           figures of each split, and norms of the gradient with the clip_norm they propose
 history.csv            one row per epoch
 report.json, report.html, *.png   the report and its data
+diagnosis.json, diagnosis.html    where the gradient goes, if asked for
 """
 
 import json
@@ -20,6 +21,7 @@ from .persistence import CONFIG
 MARKER = "config.toml"
 CHECKPOINT = "checkpoint.safetensors"
 METRICS, HISTORY, REPORT_DATA = "metrics.json", "history.csv", "report.json"
+DIAGNOSIS = "diagnosis.json"
 
 
 def check(folder: Path, *, overwrite: bool, resume: bool) -> None:
@@ -50,8 +52,8 @@ def prepare(folder: Path, config_toml: str) -> None:
     write_text(folder / MARKER, config_toml)
 
 
-def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
+    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
 
 
 def read_report_data(folder: Path) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from ..text import LabelledTexts, read_labelled
 from ..training import Listener, TensorBoard, gradient_summary, stop_requests, to_csv, write_text
 from . import persistence, run_folder
 from .config import ClassifierConfig, resolve, to_toml
+from .diagnose import diagnose_split
+from .diagnose import write as write_diagnosis
 from .evaluate import evaluate_split
 from .fit import FitEvents, Fitted, fit
 from .split import Split, class_numbers, find_classes, hold_out
@@ -28,12 +30,14 @@ class Run:
     Attributes:
         metrics: by split ("validation", "test"), see `metrics.measure`.
         seconds: of the stages: reading, training, and all together.
+        diagnosis: what diagnosis.json holds, or None if it was not asked for.
     """
 
     folder: Path
     fitted: Fitted
     metrics: dict[str, dict[str, Any]]
     seconds: dict[str, float]
+    diagnosis: dict[str, Any] | None = None
 
     @property
     def gradient(self) -> dict[str, float]:
@@ -59,6 +63,7 @@ def train(
     overwrite: bool = False,
     resume: bool = False,
     tensorboard: bool = False,
+    diagnose: bool = False,
     events: FitEvents | None = None,
 ) -> Run:
     """Train a classifier on a data set and write the run folder with its model, figures and report.
@@ -69,6 +74,7 @@ def train(
         validation: a labelled file to watch instead of held-out training rows.
         test: a labelled file measured once, at the end.
         resume: go on from the checkpoint in `out`, with the same data and settings.
+        diagnose: watch the gradient through time and write diagnosis.json and diagnosis.html; see `classify.diagnose`.
     Raises:
         DataError, LabelError, SplitError, RunFolderError, CheckpointError, DivergedError.
         Interrupted: Ctrl-C or SIGTERM; the checkpoint is written.
@@ -108,6 +114,7 @@ def train(
                 resume=resume,
                 use_cache=True,
                 stop=stop,
+                watch_gradients=diagnose,
             )
         except DivergedError as error:
             persistence.save(error.fitted.classifier, out)  # type: ignore[attr-defined]
@@ -121,11 +128,25 @@ def train(
         "training": sum(epoch.seconds for epoch in fitted.history),
         "total": time.monotonic() - started,
     }
-    run = Run(out, fitted, metrics, seconds)
+    found = None
+    if diagnose and fitted.gradients is not None:
+        found = diagnose_split(
+            fitted.classifier,
+            splits.get("validation", train_split),
+            run=out.resolve().name,
+            source=rows.source,
+            epochs=fitted.history,
+            checks=fitted.gradients.checks,
+            updates=fitted.gradients.updates,
+            stage=events.stage if events is not None else lambda name: None,
+        )
+    run = Run(out, fitted, metrics, seconds, found)
     if events is not None:
         events.stage("writing")
     mistakes = {name: wrong for name, (_, wrong) in measured.items()}
     _write(run, rows.source, {"train": train_split, **splits}, mistakes)
+    if found is not None:
+        write_diagnosis(found, out, tensorboard=tensorboard)
     return run
 
 

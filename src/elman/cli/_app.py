@@ -11,6 +11,7 @@ from ..errors import ElmanError
 from ..training import Interrupted
 from ._show import err
 from .compare import compare
+from .diagnose import diagnose
 from .evaluate import evaluate
 from .predict import predict
 from .report import report
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (train, evaluate, predict, summary, report, compare):
+for command in (train, evaluate, predict, summary, report, compare, diagnose):
     app.command()(command)
 
 

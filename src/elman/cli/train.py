@@ -9,6 +9,7 @@ from .. import classify
 from . import _options as options
 from ._settings import with_training_options
 from ._show import TrainingProgress, err, metrics_table, out
+from .diagnose import show
 
 
 @with_training_options
@@ -21,6 +22,9 @@ def train(
     config: options.ConfigFile = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the run folder.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write event files into the run folder.")] = False,
+    diagnose: Annotated[
+        bool, typer.Option("--diagnose", help="Watch the gradient through time and write diagnosis.html.")
+    ] = False,
     *,
     reading: dict[str, Any],
     settings: dict[str, Any],
@@ -38,6 +42,7 @@ def train(
             resolved,
             resume=resume,
             tensorboard=tensorboard,
+            diagnose=diagnose,
             events=progress,
             **reading,
         )
@@ -50,4 +55,7 @@ def train(
         out.print("no validation or test data, so nothing was measured")
     out.print(run.clipping)
     out.print(f"{run.seconds['training']:.0f} s of training, {run.seconds['total']:.0f} s in all")
+    if run.diagnosis is not None:
+        show(run.diagnosis)
+        out.print(f"diagnosis: {folder / 'diagnosis.html'}")
     out.print(f"report: {folder / 'report.html'}")

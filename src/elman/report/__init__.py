@@ -1,7 +1,16 @@
 """Plain data in; tables, plots and one self-contained HTML page out. Imports no other room."""
 
 from .comparison import write_comparison
+from .diagnosis import write_diagnosis
+from .flow_plots import diagnosis_figures
 from .page import write_report
 from .verdict import clipping_verdict, overfitting_verdict
 
-__all__ = ["clipping_verdict", "overfitting_verdict", "write_comparison", "write_report"]
+__all__ = [
+    "clipping_verdict",
+    "diagnosis_figures",
+    "overfitting_verdict",
+    "write_comparison",
+    "write_diagnosis",
+    "write_report",
+]

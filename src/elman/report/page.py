@@ -29,7 +29,7 @@ def write_report(data: dict[str, Any], folder: Path) -> Path:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="Glyph")  # a class name no installed font can show
                 figure.savefig(content, format="png", dpi=130)
-            _write(folder / f"{name}.png", content.getvalue())
+            write_bytes(folder / f"{name}.png", content.getvalue())
             pictures[name] = base64.b64encode(content.getvalue()).decode()
 
     for name, plot in plots.PLOTS.items():
@@ -45,11 +45,11 @@ def write_report(data: dict[str, Any], folder: Path) -> Path:
         clipping=clipping_verdict(data["gradient"]) if "gradient" in data else "",
         excerpt=_EXCERPT,
     )
-    _write(folder / "report.html", page.encode("utf-8", "replace"))
+    write_bytes(folder / "report.html", page.encode("utf-8", "replace"))
     return folder / "report.html"
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes) -> None:
     new = path.with_name(path.name + ".new")
     try:
         new.write_bytes(content)

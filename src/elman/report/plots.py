@@ -15,7 +15,7 @@ _INK = "#26292c"
 _FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC")
 
 
-def _figure(width: float = 5.2, height: float = 3.4) -> tuple[Figure, Axes]:
+def new_figure(width: float = 5.2, height: float = 3.4) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
@@ -25,7 +25,7 @@ def _figure(width: float = 5.2, height: float = 3.4) -> tuple[Figure, Axes]:
 
 def curve(history: list[dict[str, Any]], quantity: str) -> Figure:
     """Training against validation, by epoch; `quantity` is accuracy or loss."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     epochs = [epoch["epoch"] for epoch in history]
     axes.plot(epochs, [e[f"train_{quantity}"] for e in history], "o--", color=TRAIN, label="training", markersize=4)
     watched = [e for e in history if e[f"validation_{quantity}"] is not None]
@@ -56,7 +56,7 @@ def confusion(matrix: list[list[int]], classes: list[str]) -> Figure:
     counts = np.asarray(matrix)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = float(np.clip(1.6 + 0.55 * len(classes), 3.2, 12))
-    figure, axes = _figure(size + 0.6, size)
+    figure, axes = new_figure(size + 0.6, size)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     names = [c if len(c) <= 14 else c[:13] + "…" for c in classes]
     installed = {font.name for font in fontManager.ttflist}
@@ -75,7 +75,7 @@ def confusion(matrix: list[list[int]], classes: list[str]) -> Figure:
 
 def calibration(bins: list[dict[str, float]], ece: float) -> Figure:
     """Accuracy against mean confidence of each bin; dots grow with the rows in the bin."""
-    figure, axes = _figure(4.4, 3.6)
+    figure, axes = new_figure(4.4, 3.6)
     axes.plot([0, 1], [0, 1], color="#b8bfc6", linewidth=1, linestyle="--", label="perfect")
     rows = np.array([b["rows"] for b in bins], float)
     confidence, accuracy = [b["confidence"] for b in bins], [b["accuracy"] for b in bins]
@@ -92,7 +92,7 @@ def calibration(bins: list[dict[str, float]], ece: float) -> Figure:
 
 def lengths(histogram: list[list[int]], max_length: int) -> Figure:
     """Texts by number of tokens, and where they are cut."""
-    figure, axes = _figure(5.2, 2.8)
+    figure, axes = new_figure(5.2, 2.8)
     counts, edges = histogram
     axes.stairs(counts, edges, fill=True, color=TRAIN, alpha=0.7)
     if max_length and max_length < edges[-1]:

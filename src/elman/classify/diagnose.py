@@ -1,0 +1,205 @@
+"""Where the gradient of a classifier's loss goes, how far it remembers, and what to change."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .. import __version__, diagnostics
+from ..errors import DataError
+from ..nn import TextRNN
+from ..report import diagnosis_figures, write_diagnosis
+from ..text import RaggedIds, read_labelled
+from ..training import Epoch, TensorBoard, from_csv
+from . import persistence, run_folder
+from .batches import Encoded
+from .evaluate import labels_of
+from .model import Classifier
+from .split import Split
+
+SAMPLE = 128
+_BATCH = 64
+_HEATED, _EXAMPLES = 32, 3
+
+
+def diagnose(
+    run: str | Path,
+    data: str | Path,
+    *,
+    out: str | Path | None = None,
+    sample: int = SAMPLE,
+    exact: bool = False,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    encoding: str = "utf-8",
+    tensorboard: bool = False,
+    stage: Callable[[str], None] = lambda name: None,
+) -> dict[str, Any]:
+    """Measure a trained model's memory on labelled data; write diagnosis.json and diagnosis.html.
+
+    Args:
+        run: a folder of `train`.
+        out: folder of the two files; None for the run's own.
+        sample: texts looked at, drawn from those that have a token.
+        exact: Jacobian norms from every unit vector instead of random probes.
+        tensorboard: also write scalars and plots as event files into `tensorboard` there.
+        stage: is told what is being done.
+    Returns:
+        what diagnosis.json holds: `verdict`, `memory`, `remedies`, `layers` (see `diagnostics.diagnose_layer`),
+        `examples`, `training`.
+    Raises:
+        ModelFolderError, LabelError, DataError.
+    """
+    stage("reading")
+    classifier = persistence.load(run)
+    rows = read_labelled(data, text_column=text_column, label_column=label_column, encoding=encoding)
+    split = Split(rows.texts, labels_of(classifier, rows.labels, str(data)))
+    history = Path(run) / run_folder.HISTORY
+    epochs = from_csv(history.read_text(encoding="utf-8")) if history.exists() else []
+    found = diagnose_split(
+        classifier,
+        split,
+        run=Path(run).resolve().name,
+        source=rows.source,
+        epochs=epochs,
+        sample=sample,
+        exact=exact,
+        stage=stage,
+    )
+    write(found, Path(out or run), tensorboard=tensorboard)
+    return found
+
+
+def diagnose_split(
+    classifier: Classifier,
+    split: Split,
+    *,
+    run: str,
+    source: str,
+    epochs: list[Epoch],
+    checks: list[dict[str, Any]] | None = None,
+    updates: dict[str, float] | None = None,
+    sample: int = SAMPLE,
+    exact: bool = False,
+    stage: Callable[[str], None] = lambda name: None,
+) -> dict[str, Any]:
+    """As `diagnose`, of a classifier and labelled texts in memory.
+
+    Args:
+        epochs: the history, empty if unknown.
+        checks, updates: what `GradientWatch` saw during training.
+    """
+    stage("recording gradients")
+    encoded = classifier.encode(split.texts)
+    rows = draw(encoded.ids.lengths, sample)
+    flow = watch(classifier.network, encoded, split.numbers, rows)
+    stage("following states back")
+    norm = epochs[-1].gradient_norm if epochs else None
+    config = asdict(classifier.config)
+    settings = config | {"init": "orthogonal" if config["init"] == "default" else config["init"]}
+    probes = None if exact else diagnostics.PROBES
+    found = diagnostics.diagnose(flow, probes=probes, gradient_norm=norm, settings=settings)
+    for layer, traces in zip(found["layers"], flow.traces.values(), strict=True):
+        layer["heat"] = _heat(traces)
+    chosen = [(split.texts[row], str(classifier.classes[split.numbers[row]])) for row in rows[:_EXAMPLES]]
+    described: dict[str, Any] = diagnostics.plain(
+        {
+            "elman": __version__,
+            "run": run,
+            "source": source,
+            "pooling": classifier.network.pooling.kind,
+            **found,
+            "training": _training(epochs, checks or [], updates or {}),
+            "examples": [{"label": label, "tokens": _tokens(classifier, text)} for text, label in chosen],
+        }
+    )
+    return described
+
+
+def write(found: dict[str, Any], folder: Path, *, tensorboard: bool) -> Path:
+    """diagnosis.json, diagnosis.html and, if asked, event files; returns the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    run_folder.write_json(folder / run_folder.DIAGNOSIS, found, indent=None)
+    if tensorboard:
+        board = TensorBoard(folder / "tensorboard")
+        for check in found["training"]["checks"] if found["training"] else []:
+            board.add(check["epoch"], scalars(check["layers"]))
+        last = len(found["training"]["epochs"]) if found["training"] else 0
+        board.add(last, scalars(found["layers"]), diagnosis_figures(found))
+    return write_diagnosis(found, folder)
+
+
+def scalars(layers: list[dict[str, Any]]) -> dict[str, float]:
+    """Each layer's single numbers under "diagnosis/LAYER/NAME"."""
+    found: dict[str, float] = {}
+    for layer in layers:
+        values = {"memory": layer["memory"]["steps"], "lyapunov": layer["lyapunov"]}
+        values |= {f"spectral_radius_{gate['gate']}": gate["radius"] for gate in layer["matrix"]}
+        found |= {f"diagnosis/{layer['name']}/{k}": float(v) for k, v in values.items() if v is not None}
+    return found
+
+
+def draw(lengths: NDArray[np.int64], sample: int) -> NDArray[np.int64]:
+    """Rows of a sample of the texts that are not empty, longest first, the same at every call."""
+    filled = np.flatnonzero(lengths)
+    if sample < 1 or not len(filled):
+        raise DataError(f"expected at least one text with a token to look at, got {min(sample, len(filled))}")
+    rows = np.sort(np.random.default_rng(0).permutation(filled)[:sample])
+    return rows[np.argsort(-lengths[rows], kind="stable")]
+
+
+def watch(network: TextRNN, texts: Encoded, numbers: NDArray[np.int64], rows: NDArray[np.int64]) -> diagnostics.Flow:
+    """Record the gradient of each text's own loss, in evaluation mode; the network's own gradients stay as they are."""
+    was_training = network.training
+    network.eval()
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    with torch.enable_grad(), diagnostics.record(network, rows=_BATCH) as flow:
+        for start in range(0, len(rows), _BATCH):
+            batch = rows[start : start + _BATCH]
+            ids, features = texts.batch(batch)
+            logits = network(ids, features=features if network.feature_dim else None)
+            target = torch.from_numpy(numbers[batch])
+            loss = torch.nn.functional.cross_entropy(logits, target, reduction="sum")
+            torch.autograd.grad(loss, parameters, allow_unused=True)
+    network.train(was_training)
+    return flow
+
+
+def _heat(traces: list[diagnostics.Trace]) -> list[list[float]]:
+    """|dL/dh_t| by position of the first texts; none of layers whose rows are parts of texts."""
+    if traces[0].skip > 1:
+        return []
+    columns: list[list[float]] = []
+    for trace in traces:
+        positions = diagnostics.by_position(trace.dh_norm, trace)
+        columns.extend(positions[:n, row].tolist() for row, n in enumerate(trace.lengths.tolist()))
+    return columns[:_HEATED]
+
+
+def _tokens(classifier: Classifier, text: str) -> list[str]:
+    """The tokens that the network reads, as strings."""
+    tokens = classifier.tokenizer.tokens(text)
+    places = RaggedIds(np.arange(len(tokens), dtype=np.int32), np.array([0, len(tokens)]))
+    return [tokens[place] for place in places.cut(classifier.config.max_length, classifier.config.keep).ids]
+
+
+def _training(epochs: list[Epoch], checks: list[dict[str, Any]], updates: dict[str, float]) -> dict[str, Any] | None:
+    if not epochs and not checks:
+        return None
+    memory = {check["epoch"]: [layer["memory"] for layer in check["layers"]] for check in checks}
+    numbers = sorted({*memory, *(epoch.epoch for epoch in epochs)})
+    known = {epoch.epoch: epoch for epoch in epochs}
+    rows = [
+        {
+            "epoch": number,
+            "memory": memory.get(number),
+            "gradient_norm": known[number].gradient_norm if number in known else None,
+            "clipped": known[number].clipped if number in known else None,
+        }
+        for number in numbers
+    ]
+    return {"epochs": rows, "checks": checks, "updates": updates}

@@ -1,0 +1,72 @@
+"""elman diagnose: where the gradient goes, and how far a trained model remembers."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from .. import classify
+from . import _options as options
+from ._show import err, out
+
+
+def diagnose(
+    run: options.RunFolder,
+    data: options.Data,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder of diagnosis.json and diagnosis.html; the run's if not given.")
+    ] = None,
+    sample: Annotated[int, typer.Option(min=1, help="Texts that are looked at.")] = classify.SAMPLE,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Jacobian norms from every unit vector instead of random probes.")
+    ] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write event files into the folder too.")] = False,
+    text_column: options.TextColumn = None,
+    label_column: options.LabelColumn = None,
+    encoding: options.Encoding = "utf-8",
+) -> None:
+    """Show how far back a trained model can learn, why, and what to change."""
+    with err.status("") as status:
+        found = classify.diagnose(
+            run,
+            data,
+            out=out_folder,
+            sample=sample,
+            exact=exact,
+            tensorboard=tensorboard,
+            text_column=text_column,
+            label_column=label_column,
+            encoding=encoding,
+            stage=lambda name: status.update(f"{name} …"),
+        )
+    show(found)
+    out.print(f"page: {(out_folder or run) / 'diagnosis.html'}")
+
+
+def show(found: dict[str, Any]) -> None:
+    """The layers, the verdict and the remedies."""
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    for name in ("layer", "cell", "memory", "Lyapunov", "radius", "saturated", "verdict"):
+        table.add_column(name, justify="left" if name in ("layer", "cell", "verdict") else "right", no_wrap=True)
+    for layer in found["layers"]:
+        at_least = ">= " if layer["memory"]["end"] == "open" else ""
+        radii = [gate["radius"] for gate in layer["matrix"] if gate["radius"] is not None]
+        saturated = [gate["low"] + gate["high"] for gate in layer["saturation"]]
+        table.add_row(
+            layer["name"],
+            layer["cell"],
+            f"{at_least}{layer['memory']['steps']}",
+            _figure(layer["lyapunov"], "+.3f"),
+            _figure(max(radii, default=None), ".2f"),
+            _figure(max(saturated, default=None), ".0%"),
+            layer["verdict"]["kind"],
+        )
+    out.print(table)
+    out.print(f"{found['verdict']['kind']}: {found['verdict']['reason']}")
+    for remedy in found["remedies"]:
+        out.print(f"  try {remedy['flag']}: {remedy['why']}", markup=False)
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

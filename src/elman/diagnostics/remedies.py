@@ -1,0 +1,84 @@
+"""What to try against a verdict, most promising first, each as settings of `elman train`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_GATED = ("lstm", "gru", "peephole", "coupled", "gru_before", "layer_lstm", "layer_gru", "min_gru", "min_lstm")
+_UNGATED = ("rnn_tanh", "rnn_relu")
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """`settings` by name, and `why` in one clause."""
+
+    settings: dict[str, Any]
+    why: str
+
+    @property
+    def flag(self) -> str:
+        """As on the command line."""
+        return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in self.settings.items())
+
+
+_LSTM = Remedy({"cell": "lstm"}, "its cell adds instead of multiplying, so the gradient passes the forget gate alone")
+_GRU = Remedy({"cell": "gru"}, "as the LSTM, with three gates instead of four")
+_ORTHOGONAL = Remedy(
+    {"init": "orthogonal"}, "all singular values of the recurrent matrix start at 1 (Saxe, McClelland & Ganguli 2014)"
+)
+_IDENTITY = Remedy(
+    {"cell": "rnn", "nonlinearity": "relu", "init": "identity"},
+    "the IRNN: a state that stays as it is unless told (Le, Jaitly & Hinton 2015)",
+)
+_FLOW = Remedy(
+    {"information_flow": 1}, "a penalty on a gradient that shrinks from step to step (Pascanu, Mikolov & Bengio 2013)"
+)
+_MEAN = Remedy({"pooling": "mean"}, "each step gets a loss of its own, so no word is far from one")
+_INSIDE = Remedy({"clip_recurrent": 1}, "limits the gradient inside the recurrence, step by step")
+_SLOWER = Remedy({"learning_rate": 0.0003}, "large steps drive units to the ends of their range")
+
+
+def remedies(
+    kind: str,
+    cell: str,
+    *,
+    memory: int,
+    length: int,
+    gradient_norm: float | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> list[Remedy]:
+    """
+    Args:
+        kind: of the verdict.
+        cell: a name in `ops.CELLS`.
+        memory: effective memory in steps.
+        length: of the median text, the memory that is wanted.
+        gradient_norm: mean over training, if known.
+        settings: those in use; what they already say is left out.
+    """
+    chrono = Remedy(
+        {"init": "chrono", "memory": max(3, length)},
+        "gates start with memories spread up to the length of the texts (Tallec & Ollivier 2018)",
+    )
+    leaky = Remedy(
+        {"cell": "leaky", "memory": max(3, length)},
+        "units of several time scales, of which the slow ones keep the gradient (Jaeger et al. 2007)",
+    )
+    clip = Remedy(
+        {"clip_norm": float(f"{gradient_norm or 1:.2g}")},
+        "the gradient is rescaled where its norm is larger, here its mean in training (Pascanu, Mikolov & Bengio 2013)",
+    )
+    short = Remedy({"bptt_truncate": max(1, 2 * memory)}, "saves time and changes little that is learned now")
+    found: list[Remedy] = []
+    if kind == "exploding":
+        found = [clip, _INSIDE, *([_ORTHOGONAL, _LSTM, _GRU] if cell in _UNGATED else [])]
+    elif kind in ("vanishing", "saturated") and cell in _GATED:
+        found = [chrono, _MEAN, leaky]
+    elif kind in ("vanishing", "saturated"):
+        found = [_LSTM, _GRU, *([_ORTHOGONAL, _IDENTITY] if cell in _UNGATED else []), leaky]
+        found += [_FLOW] if cell in _UNGATED else []
+        found += [_MEAN, short]
+    if kind == "saturated":
+        found = [_SLOWER, *found]
+    in_use = dict(settings or {})
+    return [remedy for remedy in found if not remedy.settings.items() <= in_use.items()]

@@ -1,0 +1,54 @@
+"""The page of a diagnosis: plots, verdict, remedies and coloured texts in one HTML file."""
+
+import base64
+import io
+import math
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from .flow_plots import diagnosis_figures
+from .page import write_bytes
+
+# A token whose gradient is a ten-thousandth of the text's largest is white.
+_DECADES = 4
+
+
+def write_diagnosis(data: dict[str, Any], folder: Path) -> Path:
+    """Write diagnosis.html into a folder; returns its path.
+
+    Args:
+        data: as in diagnosis.json, see `elman.classify.diagnose`.
+    """
+    pictures = {}
+    for name, figure in diagnosis_figures(data).items():
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=110)
+        pictures[name] = base64.b64encode(content.getvalue()).decode()
+    environment = Environment(loader=PackageLoader("elman.report"), autoescape=True, undefined=StrictUndefined)
+    lengths = data["layers"][0]["lengths"]
+    page = environment.get_template("diagnosis.html.j2").render(
+        data=data,
+        run=data["run"],
+        source=data["source"],
+        elman=data["elman"],
+        texts=len(lengths),
+        median_length=round(median(lengths)),
+        longest=max(lengths),
+        pooling=data["pooling"],
+        each_step_has_a_loss=data["pooling"] != "last",
+        examples=data["examples"],
+        shaded=shaded,
+        pictures=pictures,
+    )
+    write_bytes(folder / "diagnosis.html", page.encode("utf-8", "replace"))
+    return folder / "diagnosis.html"
+
+
+def shaded(tokens: list[str], norms: list[float]) -> list[tuple[str, str]]:
+    """Each token with its opacity: 1 for the text's largest gradient, 0 from four powers of ten below it on."""
+    largest = max(norms) or 1.0
+    shades = [max(0.0, 1 + math.log10(max(norm / largest, 1e-300)) / _DECADES) for norm in norms]
+    return [(token, f"{0.85 * shade:.2f}") for token, shade in zip(tokens, shades, strict=True)]

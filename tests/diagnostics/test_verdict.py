@@ -1,0 +1,119 @@
+"""Verdicts, remedies, and the diagnosis as a whole."""
+
+import json
+
+import pytest
+import torch
+
+import elman
+from elman.diagnostics import GATES, Memory, diagnose, plain, record, remedies, verdict
+from elman.nn import LSTM, RNN
+
+
+@pytest.mark.parametrize(
+    ("memory", "squashed", "kind", "parts"),
+    [
+        (Memory(12, "below", 12.0), 0.1, "vanishing", ["after 12 steps", "1/100", "of 200 steps"]),
+        (Memory(12, "below", 12.0), None, "vanishing", ["after 12 steps"]),
+        (Memory(12, "below", 12.0), 0.7, "saturated", ["70%", "beyond 0.9", "after 12 steps"]),
+        (Memory(1, "above", 1.0), 0.7, "exploding", ["after 1 step the", "100-fold"]),
+        (Memory(300, "open", 900.0), 0.7, "healthy", ["all 300 steps"]),
+        (Memory(200, "below", 200.0), 0.7, "healthy", ["200 steps (texts have 200)"]),
+        (Memory(199, "below", 199.0), 0.1, "vanishing", ["after 199 steps"]),
+    ],
+)
+def test_verdict(memory, squashed, kind, parts):
+    found = verdict(memory, 200, squashed)
+    assert found.kind == kind and "\n" not in found.reason
+    for part in parts:
+        assert part in found.reason
+
+
+@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("kind", ["vanishing", "exploding", "saturated"])
+def test_there_is_something_to_try_and_nothing_that_is_there(cell, kind):
+    found = remedies(kind, cell, memory=7, length=200, gradient_norm=3.14159)
+    assert found and len({remedy.flag for remedy in found}) == len(found)
+    assert not [r for r in found if r.settings.get("cell") == cell]
+    for remedy in found:
+        left = remedies(kind, cell, memory=7, length=200, gradient_norm=3.14159, settings=remedy.settings)
+        assert remedy.flag not in {r.flag for r in left} and len(left) == len(found) - 1
+
+
+def test_flags_hold_the_figures():
+    assert "--clip-norm 3.1" in {r.flag for r in remedies("exploding", "lstm", memory=7, length=9, gradient_norm=3.14)}
+    flags = {r.flag for r in remedies("vanishing", "rnn_tanh", memory=7, length=200)}
+    assert {"--cell lstm", "--init orthogonal", "--bptt-truncate 14", "--cell leaky --memory 200"} <= flags
+    assert remedies("healthy", "lstm", memory=7, length=9) == []
+
+
+def times_identity(weight, scale):
+    with torch.no_grad():
+        torch.nn.init.eye_(weight).mul_(scale)
+
+
+def pass_over(layer, x):
+    with record(layer) as flow:
+        output, _ = layer(x)
+        output[:, -1].square().sum().backward()
+    return diagnose(flow)
+
+
+def test_a_shrinking_a_growing_and_a_lasting_network():
+    torch.manual_seed(0)
+    x = 0.1 * torch.randn(6, 120, 3)
+    layer = RNN(3, 16, batch_first=True)
+    torch.nn.init.zeros_(layer.bias_ih_l0)
+    torch.nn.init.zeros_(layer.bias_hh_l0)
+    for scale, kind in ((0.5, "vanishing"), (1.0, "healthy")):
+        torch.nn.init.orthogonal_(layer.weight_hh_l0, scale)
+        found = pass_over(layer, 0.01 * x)
+        assert found["verdict"]["kind"] == kind and found["layer"] == "l0"
+    growing = RNN(3, 16, batch_first=True, nonlinearity="relu")
+    times_identity(growing.weight_hh_l0, 1.2)
+    torch.nn.init.constant_(growing.bias_ih_l0, 1.0)
+    assert pass_over(growing, 0.01 * x)["verdict"]["kind"] == "exploding"
+    torch.nn.init.normal_(layer.weight_hh_l0, std=0.1)
+    torch.nn.init.constant_(layer.bias_ih_l0, 5.0)
+    assert pass_over(layer, x)["verdict"]["kind"] == "saturated"
+
+
+def test_the_network_has_the_memory_of_its_longest_layer_unless_one_explodes():
+    torch.manual_seed(0)
+    x = 0.001 * torch.randn(4, 60, 3)
+    layer = RNN(3, 8, 2, batch_first=True, nonlinearity="relu", bias=False)
+    for name, scale in (("weight_hh_l0", 0.99), ("weight_hh_l1", 0.5)):
+        times_identity(getattr(layer, name), scale)
+    for name in ("weight_ih_l0", "weight_ih_l1"):
+        torch.nn.init.uniform_(getattr(layer, name), 0, 1)
+    x = x.abs()
+    found = pass_over(layer, x)
+    assert found["layer"] == "l0" and found["verdict"]["kind"] == "healthy"
+    times_identity(layer.weight_hh_l1, 1.5)
+    found = pass_over(layer, x)
+    assert found["layer"] == "l1" and found["verdict"]["kind"] == "exploding"
+    assert [layer["verdict"]["kind"] for layer in found["layers"]] == ["healthy", "exploding"]
+
+
+def test_lags_of_dilated_layers_are_counted_in_elements_of_the_text():
+    torch.manual_seed(0)
+    layer = elman.nn.DilatedRNN(3, 8, 2, dilation=2, nonlinearity="relu", batch_first=True, bias=False)
+    for name in ("weight_hh_l0", "weight_hh_l1"):
+        times_identity(getattr(layer, name), 0.1)
+    for name in ("weight_ih_l0", "weight_ih_l1"):
+        torch.nn.init.uniform_(getattr(layer, name), 0, 1)
+    found = pass_over(layer, torch.rand(3, 40, 3))
+    assert [each["skip"] for each in found["layers"]] == [2, 4]
+    assert [each["memory"]["steps"] for each in found["layers"]] == [2 * 2, 2 * 4]  # 0.1^2 is 1/100, not below it
+    assert set(found["layers"][0]["lengths"]) == {40}
+
+
+def test_the_diagnosis_is_plain_data():
+    torch.manual_seed(0)
+    layer = LSTM(3, 5, batch_first=True, bidirectional=True)
+    found = plain(pass_over(layer, torch.randn(4, 9, 3)))
+    again = json.loads(json.dumps(found, allow_nan=False))
+    assert again == found and [each["name"] for each in found["layers"]] == ["l0", "l0_reverse"]
+    assert plain({"a": [float("inf"), 1 / 3, float("nan"), 7, True, "x", None]}) == {
+        "a": [None, 0.333333, None, 7, True, "x", None]
+    }
