@@ -20,7 +20,7 @@ const Index N = 22;
 
 template <class Real>
 struct Problem {
-    Array<Real> projected, weight_hh, bias_ih, bias_hh, h_0, c_0;
+    Array<Real> projected, weight_hh, bias_ih, bias_hh, h_0, c_0, vectors;
 };
 
 Array<double> random_numbers(Index size, double scale, unsigned seed) {
@@ -34,13 +34,15 @@ Array<double> random_numbers(Index size, double scale, unsigned seed) {
 Problem<double> problem(Cell cell) {
     const Index G = gates_of(cell);
     return {random_numbers(N * G * H, 1, 1), random_numbers(G * H * H, 0.2, 2), random_numbers(G * H, 1, 3),
-            random_numbers(G * H, 1, 4),     random_numbers(B * H, 1, 5),       random_numbers(B * H, 1, 6)};
+            random_numbers(G * H, 1, 4),     random_numbers(B * H, 1, 5),       random_numbers(B * H, 1, 6),
+            random_numbers(3 * H, 0.3, 8)};
 }
 
 template <class Real>
 Problem<Real> convert(const Problem<double>& p) {
     const auto to = [](const Array<double>& a) { return Array<Real>(a.begin(), a.end()); };
-    return {to(p.projected), to(p.weight_hh), to(p.bias_ih), to(p.bias_hh), to(p.h_0), to(p.c_0)};
+    return {to(p.projected), to(p.weight_hh), to(p.bias_ih), to(p.bias_hh), to(p.h_0), to(p.c_0),
+            to(p.vectors)};
 }
 
 template <class Real>
@@ -56,16 +58,54 @@ struct Run {
         layout = {batch_sizes.data(), offsets.data(), T, 0, T, B, H, reverse};
         Array<Real> panels(panels_size<Real>(cell, H));
         pack_forward(cell, H, p.weight_hh.data(), p.bias_ih.data(), p.bias_hh.data(), panels.data(), 1);
-        forward<Real>(cell, {layout, panels.data(), gates.data(), H, true, inner.data(), output.data(), h.data(), c.data()}, 1);
+        forward<Real>(cell,
+                      {layout, panels.data(), gates.data(), H, true, inner.data(), output.data(), h.data(), c.data(),
+                       p.vectors.data()},
+                      1);
     }
 };
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
+bool is_relu(Cell cell) { return cell == Cell::rnn_relu || cell == Cell::leaky_relu || cell == Cell::indrnn_relu; }
+bool has_c(Cell cell) { return cell == Cell::lstm || cell == Cell::peephole || cell == Cell::coupled; }
+
+// The new h of one unit, from x[g] = W_ih x + b_ih, s[g] = W_hh h + b_hh, the old h, c (replaced) and the unit's vectors.
+double unit_step(Cell cell, const double* x, const double* s, double h, double& c, const double* v) {
+    const double a[4] = {x[0] + s[0], x[1] + s[1], x[2] + s[2], x[3] + s[3]};
+    const auto f = [&](double value) { return is_relu(cell) ? std::fmax(0, value) : std::tanh(value); };
+    switch (cell) {
+        case Cell::rnn_tanh: case Cell::rnn_relu: return f(a[0]);
+        case Cell::leaky_tanh: case Cell::leaky_relu: return (1 - v[0]) * h + v[0] * f(a[0]);
+        case Cell::indrnn_tanh: case Cell::indrnn_relu: return f(x[0] + v[0] * h);
+        case Cell::lstm: case Cell::peephole: {
+            const double p = cell == Cell::peephole;
+            c = sigmoid(a[1] + p * v[1] * c) * c + sigmoid(a[0] + p * v[0] * c) * std::tanh(a[2]);
+            return sigmoid(a[3] + p * v[2] * c) * std::tanh(c);
+        }
+        case Cell::coupled:
+            c = sigmoid(a[0]) * c + (1 - sigmoid(a[0])) * std::tanh(a[1]);
+            return sigmoid(a[2]) * std::tanh(c);
+        case Cell::gru: return (1 - sigmoid(a[1])) * std::tanh(x[2] + sigmoid(a[0]) * s[2]) + sigmoid(a[1]) * h;
+        case Cell::gru_before: return (1 - sigmoid(a[1])) * std::tanh(a[2]) + sigmoid(a[1]) * h;
+        case Cell::min_gru: return (1 - sigmoid(x[0])) * h + sigmoid(x[0]) * x[1];
+        case Cell::min_lstm: {
+            const double forget = sigmoid(x[0]), input = sigmoid(x[1]);
+            return (forget * h + input * x[2]) / (forget + input);
+        }
+    }
+    return 0;
+}
+
 // The formula, one number at a time.
 Array<double> plain(Cell cell, const Problem<double>& p, bool reverse) {
     const Index G = gates_of(cell), T = Index(batch_sizes.size());
     Array<double> output(N * H), h = p.h_0, c = p.c_0;
+    const auto reset = [&](Index b, Index k, Index offset, const Array<double>& old) {  // gate r of a unit
+        double a = p.projected[(offset + b) * G * H + k] + p.bias_ih[k] + p.bias_hh[k];
+        for (Index m = 0; m < H; ++m) a += p.weight_hh[k * H + m] * old[b * H + m];
+        return sigmoid(a);
+    };
     for (Index step = 0; step < T; ++step) {
         const Index t = reverse ? T - 1 - step : step;
         Index offset = 0;
@@ -73,24 +113,19 @@ Array<double> plain(Cell cell, const Problem<double>& p, bool reverse) {
         const Array<double> old = h;
         for (Index b = 0; b < batch_sizes[t]; ++b)
             for (Index unit = 0; unit < H; ++unit) {
-                double a[4], product[4];
+                double x[4] = {}, product[4] = {}, v[3];
                 for (Index g = 0; g < G; ++g) {
                     const Index j = g * H + unit;
-                    product[g] = p.bias_hh[j];
-                    for (Index k = 0; k < H; ++k) product[g] += p.weight_hh[j * H + k] * old[b * H + k];
-                    a[g] = p.projected[(offset + b) * G * H + j] + p.bias_ih[j];
+                    const bool resets = cell == Cell::gru_before && g == 2;
+                    if (traits_of(cell).product) product[g] = p.bias_hh[j];
+                    for (Index k = 0; traits_of(cell).product && k < H; ++k)
+                        product[g] += p.weight_hh[j * H + k] * old[b * H + k] * (resets ? reset(b, k, offset, old) : 1);
+                    // Without a matrix the bias of the state still joins that of the input.
+                    x[g] = p.projected[(offset + b) * G * H + j] + p.bias_ih[j] + (traits_of(cell).product ? 0 : p.bias_hh[j]);
                 }
+                for (Index u = 0; u < 3; ++u) v[u] = p.vectors[u * H + unit];
                 double& state = h[b * H + unit];
-                double& memory = c[b * H + unit];
-                if (cell == Cell::lstm) {
-                    memory = sigmoid(a[1] + product[1]) * memory + sigmoid(a[0] + product[0]) * std::tanh(a[2] + product[2]);
-                    state = sigmoid(a[3] + product[3]) * std::tanh(memory);
-                } else if (cell == Cell::gru) {
-                    const double z = sigmoid(a[1] + product[1]);
-                    state = (1 - z) * std::tanh(a[2] + sigmoid(a[0] + product[0]) * product[2]) + z * state;
-                } else {
-                    state = cell == Cell::rnn_relu ? std::fmax(0, a[0] + product[0]) : std::tanh(a[0] + product[0]);
-                }
+                state = unit_step(cell, x, product, state, c[b * H + unit], v);
                 output[(offset + b) * H + unit] = state;
             }
     }
@@ -115,12 +150,14 @@ double gradient_error(Cell cell, const Problem<double>& p, bool reverse) {
     const Array<double> weights = random_numbers(N * H, 1, 7);
     const Run<double> run(cell, p, reverse);
     Array<double> panels(panels_size<double>(cell, H)), dgates(N * G * H), dinner(N * H), dh(B * H), dc(B * H);
+    Array<double> dvectors(B * traits_of(cell).vectors * H), of_vectors(traits_of(cell).vectors * H);
     pack_backward(cell, H, p.weight_hh.data(), panels.data(), 1);
     backward<double>(cell,
                      {run.layout, panels.data(), p.h_0.data(), p.c_0.data(), run.output.data(), run.gates.data(),
                       run.inner.data(), weights.data(), dgates.data(), cell == Cell::gru ? dinner.data() : nullptr,
-                      dh.data(), dc.data()},
+                      dh.data(), dc.data(), p.vectors.data(), nullptr, nullptr, nullptr, dvectors.data()},
                      1);
+    for (std::size_t i = 0; i < dvectors.size(); ++i) of_vectors[i % of_vectors.size()] += dvectors[i];
     double largest = 0;
     const auto compare = [&](Array<double> Problem<double>::*member, const Array<double>& gradient) {
         for (Index i = 0; i < Index(gradient.size()); i += 5) {
@@ -133,7 +170,8 @@ double gradient_error(Cell cell, const Problem<double>& p, bool reverse) {
     };
     compare(&Problem<double>::projected, dgates);
     compare(&Problem<double>::h_0, dh);
-    if (cell == Cell::lstm) compare(&Problem<double>::c_0, dc);
+    if (has_c(cell)) compare(&Problem<double>::c_0, dc);
+    compare(&Problem<double>::vectors, of_vectors);
     return largest;
 }
 
@@ -144,8 +182,9 @@ int main() {
     for (int i = 0; i < tier_count(); ++i) {
         if (!tier_supported(i)) continue;
         choose_tier(tier_name(i));
-        for (const Cell cell : {Cell::rnn_tanh, Cell::rnn_relu, Cell::lstm, Cell::gru})
+        for (int number = 0; number < cell_count; ++number)
             for (const bool reverse : {false, true}) {
+                const Cell cell = Cell(number);
                 const Problem<double> p = problem(cell);
                 const Run<double> precise(cell, p, reverse);
                 const Run<float> single(cell, convert<float>(p), reverse);

@@ -18,7 +18,8 @@ struct BlockGradient {
 
 struct Plain {  // what most cells are
     static constexpr int vectors = 0;
-    static constexpr bool product = true, keeps_gates = true, has_c = false, has_inner = false, last_product_apart = false;
+    static constexpr bool product = true, keeps_gates = true, has_c = false, has_inner = false;
+    static constexpr bool last_product_apart = false, resets = false;
 };
 
 template <bool Relu, class Real>

@@ -63,7 +63,7 @@ void share(const Layout& layout, int gates, int threads, Work work) {
     Index count = ceil_div(rows, threads * most) * threads;
     if (count > rows) count = rows;
     if (threads > count) threads = count > 1 ? int(count) : 1;
-    const Index size = count ? ceil_div(rows, count) * (3 + gates) * width_of<Real>(layout.hidden) : 0;
+    const Index size = count ? ceil_div(rows, count) * (4 + gates) * width_of<Real>(layout.hidden) : 0;
     const auto workspace = scratch<Real>(size * threads);
     Index next = 0;
 #pragma omp parallel num_threads(threads) if (threads > 1)
@@ -165,7 +165,8 @@ void step(Cell cell, const Step<Real>& s, int threads) {
     const Functions<Real>& f = functions<Real>();
     const Index gates = gates_of(cell), width = width_of<Real>(s.hidden), blocks = width / f.lanes;
     if (double(s.batch) * gates * s.hidden * (s.hidden + s.input) < worth_a_thread) threads = 1;
-    const Index of_thread = 4 * gates * width;
+    if (cell == Cell::gru_before) threads = 1;  // its second product needs every unit's r
+    const Index of_thread = (4 * gates + 1) * width;
     const auto memory = scratch<Real>(s.batch * s.hidden + threads * of_thread + f.lanes);
     Real* const workspace = memory.get();
     Real* const h_before = workspace + threads * of_thread;

@@ -45,7 +45,10 @@ void pack_biases(const Real* bias_ih, const Real* bias_hh, Index H, Real* of_pro
 template <class Cell, class Real>
 void pack_forward(Index H, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels, Share share) {
     const Index columns = Cell::gates * padded<Real>(H);
-    if constexpr (Cell::product) pack_transposed(weight_hh, Cell::gates, H, H, panels, share);
+    constexpr int first = Cell::resets ? Cell::gates - 1 : Cell::gates;  // gates of the first product
+    if constexpr (Cell::product) pack_transposed(weight_hh, first, H, H, panels, share);
+    if constexpr (Cell::resets)
+        pack_transposed(weight_hh + first * H * H, 1, H, H, panels + H * first * padded<Real>(H), share);
     if (share.number != 0) return;
     Real* const biases = panels + (Cell::product ? H : 0) * columns;
     pack_biases<Cell>(bias_ih, bias_hh, H, biases, biases + columns);
@@ -53,7 +56,9 @@ void pack_forward(Index H, const Real* weight_hh, const Real* bias_ih, const Rea
 
 template <class Cell, class Real>
 void pack_backward(Index H, const Real* weight_hh, Real* panels, Share share) {
-    if constexpr (Cell::product) pack(weight_hh, Cell::gates * H, H, panels, share);
+    constexpr int first = Cell::resets ? Cell::gates - 1 : Cell::gates;
+    if constexpr (Cell::product) pack(weight_hh, first * H, H, panels, share);
+    if constexpr (Cell::resets) pack(weight_hh + first * H * H, H, H, panels + first * H * padded<Real>(H), share);
 }
 
 template <class Cell, class Real>
@@ -80,13 +85,14 @@ struct UnitVectors {
 
 template <class Cell, class Real>
 void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
-    constexpr int G = Cell::gates;
+    constexpr int G = Cell::gates, first_gates = Cell::resets ? G - 1 : G;
     const Layout& l = f.layout;
     const Index H = l.hidden, width = padded<Real>(H), rows = group.last - group.first;
     Real* const h = workspace;                // [rows, width]
     Real* const c = h + rows * width;         // [rows, width] LSTM kinds
     Real* const products = c + rows * width;  // [rows, G * width]
-    Real* const entering = f.mask ? products + rows * G * width : h;  // [rows, width] h as the product sees it
+    Real* const reset = products + rows * G * width;           // [rows, width] r h where a second product sees it
+    Real* const entering = f.mask ? reset + rows * width : h;  // [rows, width] h as the product sees it
     const Real* const projected_bias = f.panels + (Cell::product ? H : 0) * G * width;
     const Real* const product_bias = projected_bias + G * width;
     const auto mask = [&](Index r, Index unit) { return f.mask + (group.first + r) * H + unit; };
@@ -104,7 +110,19 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
         const Index alive = alive_at(l, t, group);
         if (alive == 0) continue;
         if constexpr (Cell::product)
-            multiply<false>(alive, H, G * width, entering, width, f.panels, products, G * width, p & 1);
+            multiply<false>(alive, H, first_gates * width, entering, width, f.panels, products, G * width, p & 1);
+        if constexpr (Cell::resets) {
+            for (Index r = 0; r < alive; ++r) {
+                const Index element = l.offsets[t] + group.first + r - l.offsets[l.begin];
+                for_blocks<Real>(H, [&](Index unit, auto lanes) {
+                    const Vector<Real> a = lanes.get(f.gates + element * G * f.gate_width + unit) +
+                                           load(projected_bias + unit) + load(products + r * G * width + unit);
+                    store(reset + r * width + unit, sigmoid(a) * load(entering + r * width + unit));
+                });
+            }
+            multiply<false>(alive, H, width, reset, width, f.panels + H * first_gates * width,
+                            products + first_gates * width, G * width, p & 1);
+        }
         for (Index r = 0; r < alive; ++r) {
             const Index element = l.offsets[t] + group.first + r;
             Real* const gates = f.gates + (element - l.offsets[l.begin]) * G * f.gate_width;
@@ -167,13 +185,14 @@ struct Norm {
 
 template <class Cell, class Real>
 void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
-    constexpr int G = Cell::gates, U = Cell::vectors;
+    constexpr int G = Cell::gates, U = Cell::vectors, first_gates = Cell::resets ? G - 1 : G;
     const Layout& l = b.layout;
     const Index H = l.hidden, width = padded<Real>(H), rows = group.last - group.first;
     Real* const dh = workspace;                      // [rows, width] gradient that has reached each row's state
     Real* const dc = dh + rows * width;              // [rows, width] LSTM kinds
     Real* const dproducts = dc + rows * width;       // [rows, G * H]
-    Real* const dentering = dproducts + rows * G * width;  // [rows, width] of h as the product sees it
+    Real* const dreset = dproducts + rows * G * width;     // [rows, width] of r h where a second product sees it
+    Real* const dentering = dreset + rows * width;         // [rows, width] of h as the product sees it
     clear(dh, 2 * rows * width);
     copy_rows(rows, H, b.dh + group.first * H, H, dh, width);
     if constexpr (Cell::has_c) copy_rows(rows, H, b.dc + group.first * H, H, dc, width);
@@ -248,9 +267,33 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
                 norms[0] = of_dh.value(), norms[1] = of_dc.value(), norms[2] = of_dgates.value();
             }
         }
+        if constexpr (Cell::resets) {
+            multiply<false>(alive, H, width, dproducts + first_gates * H, G * H, b.panels + first_gates * H * width, dreset,
+                            width, p & 1);
+            for (Index r = 0; r < alive; ++r) {
+                const Index row = group.first + r, element = l.offsets[t] + row, place = element - l.offsets[l.begin];
+                const bool inside = r < had_before;
+                const Real* const h_before = (inside ? b.output : b.h_0) + (inside ? l.offsets[before] + row : row) * H;
+                Norm<Real> of_dgate;
+                for_blocks<Real>(H, [&](Index unit, auto lanes) {
+                    const Vector<Real> gate = lanes.get(b.gates + element * G * H + unit);
+                    const Vector<Real> mask = b.mask ? lanes.get(b.mask + row * H + unit) : Vector<Real>{} + Real(1);
+                    const Vector<Real> d = load(dreset + r * width + unit), h = lanes.get(h_before + unit);
+                    const Vector<Real> dgate = d * h * mask * gate * (Real(1) - gate);
+                    lanes.put(b.dgates + place * G * H + unit, dgate);
+                    lanes.put(dproducts + r * G * H + unit, dgate);
+                    store(dh + r * width + unit, load(dh + r * width + unit) + d * gate * mask);
+                    if (b.norms) of_dgate.add(dgate);
+                });
+                if (b.norms) {
+                    const double others = b.norms[element * 3 + 2], own = of_dgate.value();
+                    b.norms[element * 3 + 2] = Real(__builtin_sqrt(others * others + own * own));
+                }
+            }
+        }
         if constexpr (Cell::product) {
             if (b.mask) {
-                multiply<false>(alive, G * H, width, dproducts, G * H, b.panels, dentering, width, p & 1);
+                multiply<false>(alive, first_gates * H, width, dproducts, G * H, b.panels, dentering, width, p & 1);
                 for (Index r = 0; r < alive; ++r)
                     for_blocks<Real>(H, [&](Index unit, auto lanes) {
                         const Index at = r * width + unit;
@@ -258,7 +301,7 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
                         store(dh + at, load(dh + at) + load(dentering + at) * mask);
                     });
             } else {
-                multiply<true>(alive, G * H, width, dproducts, G * H, b.panels, dh, width, p & 1);
+                multiply<true>(alive, first_gates * H, width, dproducts, G * H, b.panels, dh, width, p & 1);
             }
         }
         if (b.clip > 0)
@@ -284,16 +327,25 @@ void step_rows(const Step<Real>& s, const Real* h_before, Index first, Index las
     Real* const product_bias = projected_bias + G * width;    // [G, width]
     Real* const projections = product_bias + G * width;       // [G, width]
     Real* const products = projections + G * width;           // [G, width]
+    Real* const reset = products + G * width;                 // [width] r h where a second product sees it
     pack_biases<Cell>(s.bias_ih, s.bias_hh, H, projected_bias, product_bias);
     clear(projections, 2 * G * width);
     for (Index row = 0; row < s.batch; ++row) {
-        for (int g = 0; g < G; ++g)
+        const Real* h = h_before + row * H;
+        for (int g = 0; g < G; ++g) {
+            if (Cell::resets && g == G - 1) {
+                for_blocks<Real>(H, [&](Index unit, auto lanes) {
+                    store(reset + unit, sigmoid(load(projections + unit) + load(products + unit)) * lanes.get(h + unit));
+                });
+                h = reset;
+            }
             for (Index unit = first; unit < last; ++unit) {
                 const Index j = g * H + unit, k = g * width + unit;
                 projections[k] = dot(s.weight_ih + j * s.input, s.x + row * s.input, s.input) + projected_bias[k];
                 products[k] = product_bias[k];
-                if constexpr (Cell::product) products[k] += dot(s.weight_hh + j * H, h_before + row * H, H);
+                if constexpr (Cell::product) products[k] += dot(s.weight_hh + j * H, h, H);
             }
+        }
         for_blocks<Real>(last - first, [&](Index block, auto lanes) {
             const Index unit = first + block;
             Vector<Real> product[G], projected[G], gate[G];

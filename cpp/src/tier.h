@@ -25,10 +25,10 @@ struct CellFunctions {
     void (*pack_input)(Index hidden, Index input, const Real* weight_ih, Real* panels, Share);
     // projected [rows, G * width] = x [rows, I] times those panels.
     void (*project)(Index hidden, Index input, Index rows, const Real* x, const Real* panels, Real* projected);
-    // workspace: (3 + G) * width for each row of the group.
+    // workspace: (4 + G) * width for each row of the group.
     void (*forward)(const Forward<Real>&, Group, Real* workspace);
     void (*backward)(const Backward<Real>&, Group, Real* workspace);
-    // Units [first, last) of every row; `h_before` [B, H] is the state before. workspace: 4 * G * width.
+    // Units [first, last) of every row; `h_before` [B, H] is the state before. workspace: (4 * G + 1) * width.
     void (*step)(const Step<Real>&, const Real* h_before, Index first, Index last, Real* workspace);
 };
 

@@ -21,6 +21,7 @@ namespace {
 #include "coupled.h"
 #include "min_gru.h"
 #include "min_lstm.h"
+#include "gru_before.h"
 #include "sweep.h"
 
 template <class Cell, class Real>
@@ -36,7 +37,7 @@ constexpr Functions<Real> functions() {
              cell_functions<Gru, Real>(), cell_functions<Leaky<false>, Real>(), cell_functions<Leaky<true>, Real>(),
              cell_functions<IndRnn<false>, Real>(), cell_functions<IndRnn<true>, Real>(),
              cell_functions<Peephole, Real>(), cell_functions<Coupled, Real>(), cell_functions<MinGru, Real>(),
-             cell_functions<MinLstm, Real>()}};
+             cell_functions<MinLstm, Real>(), cell_functions<GruBefore, Real>()}};
 }
 
 bool supported() { return ELMAN_SUPPORTED; }

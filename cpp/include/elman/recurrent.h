@@ -12,9 +12,10 @@ namespace elman {
 using Index = std::int64_t;
 
 enum class Cell {
-    rnn_tanh, rnn_relu, lstm, gru, leaky_tanh, leaky_relu, indrnn_tanh, indrnn_relu, peephole, coupled, min_gru, min_lstm
+    rnn_tanh, rnn_relu, lstm, gru, leaky_tanh, leaky_relu, indrnn_tanh, indrnn_relu, peephole, coupled, min_gru, min_lstm,
+    gru_before
 };
-constexpr int cell_count = 12;
+constexpr int cell_count = 13;
 
 struct Traits {
     int gates;      // G
@@ -26,7 +27,7 @@ constexpr Traits traits_of(Cell cell) {
     switch (cell) {
         case Cell::rnn_tanh: case Cell::rnn_relu: return {1, 0, true};
         case Cell::lstm: return {4, 0, true};
-        case Cell::gru: return {3, 0, true};
+        case Cell::gru: case Cell::gru_before: return {3, 0, true};
         case Cell::leaky_tanh: case Cell::leaky_relu: return {1, 1, true};
         case Cell::indrnn_tanh: case Cell::indrnn_relu: return {1, 1, false};
         case Cell::peephole: return {4, 3, true};

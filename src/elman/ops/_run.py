@@ -30,6 +30,7 @@ CELLS = (
     "coupled",
     "min_gru",
     "min_lstm",
+    "gru_before",
 )
 NUMBER = {cell: number for number, cell in enumerate(CELLS)}
 GATES = {cell: SPECIFICATIONS[cell].gates for cell in CELLS}
@@ -138,8 +139,20 @@ class WeightGradients:
         self.bias = run.like.new_zeros(run.stacked) if bias else None
         self.inner_bias = run.like.new_zeros(run.hidden) if bias and self.gru else None
 
-    def add(self, dgates: Tensor, dinner: Tensor | None, data: Tensor, before: list[tuple[slice, Tensor]]) -> None:
-        """Takes a piece's gradients; `dgates` becomes the gradient of the recurrent product."""
+    def add(
+        self,
+        dgates: Tensor,
+        dinner: Tensor | None,
+        data: Tensor,
+        entered: list[tuple[slice, Tensor]],
+        reset: Tensor | None = None,
+    ) -> None:
+        """Takes a piece's gradients; `dgates` becomes the gradient of the recurrent product.
+
+        Args:
+            entered: what entered the product, as `Run.entering` gives it.
+            reset: [M, H] gate of a GRU that acts before the product of its last gate.
+        """
         self.projection.add(dgates, data)
         ones = dgates.new_ones(dgates.shape[0])
         if self.bias is not None:
@@ -149,8 +162,8 @@ class WeightGradients:
             if self.inner_bias is not None:
                 self.inner_bias.addmv_(dinner.t(), ones)
         if self.product is not None:
-            for elements, states in before:
-                self.product.add(dgates[elements], states)
+            for elements, states in entered:
+                self.product.add(dgates[elements], states, None if reset is None else reset[elements] * states)
 
     def finished(self) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
         """Gradients of weight_ih, weight_hh, bias_ih and bias_hh."""
@@ -169,9 +182,16 @@ class _Sum:
         self.total = run.new(columns, rows) if self.transposed else run.new(rows, columns)
         self.beta = 0
 
-    def add(self, d: Tensor, x: Tensor) -> None:
-        left, right = (x, d) if self.transposed else (d, x)
-        torch.addmm(self.total, left.t(), right, beta=self.beta, out=self.total)
+    def add(self, d: Tensor, x: Tensor, x_of_last: Tensor | None = None) -> None:
+        """`x_of_last` stands for x in the last columns of d, as many as it has itself."""
+        parts = [(slice(None), x)]
+        if x_of_last is not None:
+            cut = d.shape[1] - x.shape[1]
+            parts = [(slice(0, cut), x), (slice(cut, None), x_of_last)]
+        for gates, states in parts:
+            total = self.total[:, gates] if self.transposed else self.total[gates]
+            left, right = (states, d[:, gates]) if self.transposed else (d[:, gates], states)
+            torch.addmm(total, left.t(), right, beta=self.beta, out=total)
         self.beta = 1
 
     def finished(self) -> Tensor:

@@ -97,7 +97,8 @@ def backward(
     if of_weights:
         gradients = WeightGradients(run, weights)
         entering = before[0] if mask is None else before[0] * mask[rows]
-        gradients.add(total, total_inner, data, [(slice(None), entering)])
+        reset = gates[:, : run.hidden] if gates is not None and cell == "gru_before" else None
+        gradients.add(total, total_inner, data, [(slice(None), entering)], reset)
         dweights = gradients.finished()
     dvectors = None if dvectors is None or not of_weights else dvectors.sum(0)
     c_gradient = dstate_0[1] if len(dstate_0) > 1 else None

@@ -184,7 +184,8 @@ def backward(
             torch.mm(dgates, weights.weight_ih, out=piece.of(ddata))
         if total is not None:
             entered = run.entering(piece, result.output, h_0, options.mask) if total.product else []
-            total.add(dgates, dinner, piece.of(data), entered)
+            reset = piece.of(result.gates)[:, : run.hidden] if cell == "gru_before" else None
+            total.add(dgates, dinner, piece.of(data), entered, reset)
         if options.flow:
             flow = information_flow(dgates, doutput, arrived, batch_sizes, reverse, options.mask)
             omega = flow[0]
