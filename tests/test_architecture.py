@@ -17,8 +17,9 @@ ARROWS = {
     "text": set(),
     "training": set(),
     "report": set(),
+    "bench": {"ops", "nn", "diagnostics", "training", "report"},
     "classify": {"ops", "nn", "diagnostics", "text", "training", "report"},
-    "cli": {"nn", "text", "training", "classify"},
+    "cli": {"nn", "text", "training", "classify", "bench"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -172,10 +172,14 @@ def row(variant, length, seed, solved, error, updates=100, task="adding", goal=0
     }  # fmt: skip
 
 
+def reach(start, end):
+    return {when: {"steps": 3, "end": "open", "projected": steps} for when, steps in (("start", start), ("end", end))}
+
+
 ROWS = [
-    row("gru", "100", 0, True, 0.002, 300, longer={"400": 0.02}),
-    row("gru", "100", 1, True, 0.004, 500, longer={"400": 0.04}),
-    row("gru", "100", 2, False, 0.1, 900, longer={"400": 0.06}),
+    row("gru", "100", 0, True, 0.002, 300, longer={"400": 0.02}, memory=reach(10.0, 70.0)),
+    row("gru", "100", 1, True, 0.004, 500, longer={"400": 0.04}, memory=reach(30.0, None)),
+    row("gru", "100", 2, False, 0.1, 900, longer={"400": 0.06}, memory=reach(20.0, None)),
     row("tanh", "100", 0, False, None, 7, outcome="diverged"),
     row("tanh", "100", 1, False, 0.17, 900),
     row("gru", "data", 0, None, 8.5, 700, task="jsb", goal=None, guess=None, measure="nats per step"),
@@ -186,6 +190,7 @@ def test_summary():
     gru, tanh, jsb = results.summary(ROWS)
     assert (gru["runs"], gru["solved"], gru["updates"], gru["errors"]) == (3, 2, 300, [0.002, 0.004, 0.1])
     assert gru["longer"] == {"400": [0.02, 0.04, 0.06]}
+    assert gru["memory"] == {"start": 20.0, "end": math.inf} and tanh["memory"] == {"start": None, "end": None}
     assert (tanh["solved"], tanh["updates"], tanh["errors"]) == (0, None, [None, 0.17])
     assert (jsb["solved"], jsb["updates"], jsb["task"]) == (None, 700, "jsb")
 
@@ -197,9 +202,9 @@ def test_report_writes_tables_and_plots(tmp_path):
         results.add(tmp_path / "memory.jsonl", each)
     report(tmp_path)
     page = (tmp_path / "memory.md").read_text()
-    assert "| gru | 100 | 3 | 2 of 3 | 300 | 0.0353 ± 0.056 | 0.04 ± 0.02 |" in page
-    assert "| tanh | 100 | 2 | 0 of 2 | - | 0.17, 1 diverged | - |" in page
-    assert "| gru | data | 1 | 700 | 8.5 |" in page
+    assert "| gru | 100 | 3 | 2 of 3 | 300 | 0.0353 ± 0.056 | 20 | no end | 0.04 ± 0.02 |" in page
+    assert "| tanh | 100 | 2 | 0 of 2 | - | 0.17, 1 diverged | - | - | - |" in page
+    assert "| gru | data | 1 | 700 | 8.5 | - | - |" in page
     assert "Mean squared error; solved below 0.01; without memory 0.167." in page
     for task in ("adding", "jsb"):
         assert (tmp_path / f"memory-{task}.png").read_bytes()[:4] == b"\x89PNG"

@@ -1,6 +1,7 @@
 """The results of all runs, one JSON object a line; the file is whole at any time."""
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ def summary(rows: Iterable[Row]) -> list[Row]:
 
     Holds `task`, `length`, `variant`, `measure`, `goal`, `guess`, `runs`, `solved` (a count; None without a goal),
     `updates` (median of the runs that solved it, of all without a goal; None if none did), `errors` (by seed, None
-    where a run diverged) and `longer` (by length, the errors by seed).
+    where a run diverged), `memory` (at `start` and `end` the median over the seeds of the steps, inf where they have no
+    end, None where not measured) and `longer` (by length, the errors by seed).
     """
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
@@ -67,6 +69,14 @@ def _summarized(own: list[Row]) -> Row:
         "runs": len(own),
         "solved": sum(map(bool, (row["solved"] for row in own))) if has_goal else None,
         "updates": counted[(len(counted) - 1) // 2] if counted else None,
+        "memory": {when: _memory(own, when) for when in ("start", "end")},
         "errors": [None if row["outcome"] == "diverged" else row["error"] for row in own],
         "longer": {length: [row["longer"].get(length) for row in own] for length in lengths},
     }
+
+
+def _memory(own: list[Row], when: str) -> float | None:
+    """Lower median of the projected steps."""
+    measured = [row["memory"][when] for row in own if row.get("memory") and row["memory"][when] is not None]
+    steps = sorted(math.inf if memory["projected"] is None else memory["projected"] for memory in measured)
+    return float(steps[(len(steps) - 1) // 2]) if steps else None

@@ -58,11 +58,12 @@ def run(spec: Run, progress: Progress = lambda done, most, error: None) -> dict[
     The row holds the fields of `Run.key` and: `outcome` (solved, updates, patience, seconds or diverged), `solved`
     (None where the task has no goal), `error` on the test sequences, `measure`, `goal`, `guess`, `updates` and
     `seconds` used, `curve` (the figure on the validation sequences at every `check_every` updates), `longer` (the
-    figure by length), `hidden_size`, `parameters` of the layer, `batch_size`, `optimizer`, `learning_rate`,
+    figure by length), `hidden_size`, `parameters` of the layer, `batch_size`, `options`, `optimizer`, `learning_rate`,
     `clip_norm`, `threads`, `elman`, `torch`.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(spec.threads)
+    torch.set_flush_denormal(True)  # a gradient that vanishes does so through denormals, which products take for ages
     try:
         with torch.random.fork_rng([]):
             torch.manual_seed(spec.seed)
@@ -71,6 +72,7 @@ def run(spec: Run, progress: Progress = lambda done, most, error: None) -> dict[
             return _Training(spec, task, variant, progress).row()
     finally:
         torch.set_num_threads(threads)
+        torch.set_flush_denormal(False)
 
 
 def build(task: Task, variant: Variant, hidden_size: int = 0, longest: int = 0) -> SequenceNetwork:
@@ -97,7 +99,7 @@ def _count(module: torch.nn.Module) -> int:
 
 class _Training:
     def __init__(self, spec: Run, task: Task, variant: Variant, progress: Progress) -> None:
-        self.spec, self.task, self.settings = spec, task, variant.settings
+        self.spec, self.task, self.variant, self.settings = spec, task, variant, variant.settings
         self.lengths = bounds(spec.length)
         self.network = build(task, variant, spec.hidden_size, self.lengths[1])
         self.most = spec.updates or task.updates
@@ -141,6 +143,7 @@ class _Training:
             "hidden_size": self.network.layer.hidden_size,
             "parameters": _count(self.network.layer),
             "batch_size": task.batch_size,
+            "options": self.variant.options,
             "optimizer": settings.optimizer,
             "learning_rate": settings.learning_rate,
             "clip_norm": settings.clip_norm,

@@ -10,6 +10,7 @@ from .. import __version__
 from ..errors import ElmanError
 from ..training import Interrupted
 from ._show import err
+from .bench import bench
 from .compare import compare
 from .diagnose import diagnose
 from .evaluate import evaluate
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 for command in (train, evaluate, predict, summary, report, compare, diagnose):
     app.command()(command)
+app.add_typer(bench)
 
 
 def _version(value: bool) -> None:

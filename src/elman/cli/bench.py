@@ -65,7 +65,10 @@ def memory(
             raise
         finally:
             events.close()
-    out.print(_table(room.report(out_folder)))
+    rows = room.report(out_folder)
+    out.print(_table(rows))
+    measures = dict.fromkeys(f"{row['task']} {row['measure']}" for row in rows)
+    out.print(f"figure: mean over the seeds of {', '.join(measures)}")
     out.print(f"tables: {out_folder / 'memory.md'}")
 
 
@@ -99,20 +102,19 @@ class _Runs:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
+    """One row for each task, length and variant; the figures are those of the task's measure."""
     table = Table(box=None, padding=(0, 1), header_style="bold")
-    for name in ("task", "length", "variant", "solved", "updates", "figure, mean", "measure"):
-        table.add_column(name, justify="left" if name in ("task", "variant", "measure") else "right", no_wrap=True)
+    for name in ("task", "length", "variant", "solved", "updates", "figure"):
+        table.add_column(name, justify="left" if name in ("task", "variant") else "right", no_wrap=True)
     for row in rows:
-        solved = "-" if row["solved"] is None else f"{row['solved']} of {row['runs']}"
         known = [error for error in row["errors"] if error is not None]
         table.add_row(
             row["task"],
             row["length"],
             row["variant"],
-            solved,
+            "-" if row["solved"] is None else f"{row['solved']} of {row['runs']}",
             "-" if row["updates"] is None else f"{row['updates']:,}",
             _figure(sum(known) / len(known) if known else None),
-            row["measure"],
         )
     return table
 

@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Unpack
 
 import torch
 
+from ..errors import UsageError
 from ._regularised import LayerOptions
 from ._states import DoubleState
 
@@ -35,6 +36,8 @@ class LSTM(DoubleState, torch.nn.RNNBase):
         dtype: Any = None,
         **options: Unpack[LayerOptions],
     ) -> None:
+        if proj_size and not 0 < proj_size < hidden_size:
+            raise UsageError(f"proj_size must be at least 0 and below {hidden_size}, got {proj_size}")
         torch.nn.RNNBase.__init__(
             self,
             "LSTM",

@@ -28,7 +28,7 @@ class SCRN(SingleState):
         hidden_size: H, fast and slow units together.
         context_size: C; default a quarter of H.
         others: as `elman.nn.Recurrent`, without bptt_truncate, which would count steps in s and h apart, and
-            recurrent_dropout.
+            recurrent_dropout; zoneout is on h, as s keeps its share anyway.
     Raises:
         UsageError: a context that leaves no fast unit, or is none.
     """
@@ -68,14 +68,13 @@ class SCRN(SingleState):
         of_input, of_fast, of_slow, into_slow = (getattr(self, name + suffix) for name in names)
         sizes = [self.hidden_size - self.context_size, self.context_size]
         h_0, s_0 = states[0][0].split(sizes, dim=1)
-        options = self._options(data, states[0])
-        kept = (None, None) if options.zoneout is None else tuple((z,) for z in options.zoneout[0].split(sizes, dim=1))
+        options = self._options(data, (h_0,))
 
         gate = into_slow.new_full((sizes[1],), math.log(1 / self.decay - 1))
         blend = ops.Weights(
             torch.cat([torch.zeros_like(into_slow), into_slow]), bias_ih=torch.cat([gate, torch.zeros_like(gate)])
         )
-        slow_options = options._replace(zoneout=kept[1], flow=0.0)
+        slow_options = options._replace(zoneout=None, flow=0.0)
         context, (s_n,) = ops.recurrent(
             "min_gru", data, batch_sizes, (s_0,), blend, reverse=reverse, options=slow_options
         )
@@ -88,7 +87,7 @@ class SCRN(SingleState):
             getattr(self, "bias_ih" + suffix) / 2 + centre if self.bias else centre,
             torch.zeros_like(centre),
         )
-        fast_options = options._replace(zoneout=kept[0], clip=options.clip / 2)  # k moves twice as far as h
+        fast_options = options._replace(clip=options.clip / 2)  # k moves twice as far as h
         k, (k_n,) = ops.recurrent(
             "rnn_tanh",
             torch.cat([data, context], 1),

@@ -3,14 +3,17 @@
 from .comparison import write_comparison
 from .diagnosis import write_diagnosis
 from .flow_plots import diagnosis_figures
+from .memory import memory_tables, write_memory
 from .page import write_report
 from .verdict import clipping_verdict, overfitting_verdict
 
 __all__ = [
     "clipping_verdict",
     "diagnosis_figures",
+    "memory_tables",
     "overfitting_verdict",
     "write_comparison",
     "write_diagnosis",
+    "write_memory",
     "write_report",
 ]

@@ -18,17 +18,18 @@ def write_memory(rows: list[Row], folder: Path) -> Path:
 
     Args:
         rows: one for each task, length and variant, with `task`, `length`, `variant`, `measure`, `goal`, `guess`,
-            `runs`, `solved`, `updates`, `errors` (by seed, None where a run diverged) and `longer`.
+            `runs`, `solved`, `updates`, `errors` (by seed, None where a run diverged), `memory` (steps at `start` and
+            `end`) and `longer` (errors by length).
     """
     for task, own in _by_task(rows).items():
         figure = success(own) if own[0]["goal"] is not None else figures(own)
         figure.savefig(folder / f"memory-{task}.png", dpi=120)
     page = folder / "memory.md"
-    page.write_text(markdown(rows), encoding="utf-8")
+    page.write_text(memory_tables(rows), encoding="utf-8")
     return page
 
 
-def markdown(rows: list[Row]) -> str:
+def memory_tables(rows: list[Row]) -> str:
     """One table for each task: a row for each variant and length."""
     parts = []
     for task, own in _by_task(rows).items():
@@ -36,12 +37,13 @@ def markdown(rows: list[Row]) -> str:
         longer = list(dict.fromkeys(length for row in own for length in row["longer"]))
         heads = ["variant", "length", "seeds"]
         heads += ["solved", "updates (median of the solved)"] if has_goal else ["updates (median)"]
-        heads += [own[0]["measure"], *(f"at length {length}" for length in longer)]
+        heads += [own[0]["measure"], "memory at the start", "at the end", *(f"at length {length}" for length in longer)]
         lines = [f"### {task}", "", f"| {' | '.join(heads)} |", f"| --- |{' --- |' * (len(heads) - 1)}"]
         for row in own:
             cells = [row["variant"], row["length"], str(row["runs"])]
             cells += [f"{row['solved']} of {row['runs']}"] if has_goal else []
             cells += ["-" if row["updates"] is None else f"{row['updates']:,}", spread(row["errors"])]
+            cells += [steps(row["memory"][when]) for when in ("start", "end")]
             cells += [spread(row["longer"].get(length, [])) for length in longer]
             lines.append(f"| {' | '.join(cells)} |")
         goal = f"solved below {own[0]['goal']:g}" if has_goal else ""
@@ -58,6 +60,11 @@ def spread(errors: Iterable[float | None]) -> str:
     lost = len(errors) - len(known)
     parts = [f"{mean(known):.3g}" + (f" ± {stdev(known):.2g}" if len(known) > 1 else "")] if known else []
     return ", ".join(parts + ([f"{lost} diverged"] if lost else [])) or "-"
+
+
+def steps(memory: float | None) -> str:
+    """Effective memory; beyond 10,000 steps it is as good as without end."""
+    return "-" if memory is None else f"{memory:,.0f}" if memory <= 10_000 else "no end"
 
 
 def success(rows: list[Row]) -> Figure:
