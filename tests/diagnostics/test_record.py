@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import elman
-from brute import one_step, state_gradients, weight_terms
+from brute import one_step, state_gradients, states_of, weight_terms
 from elman.diagnostics import by_lag, by_position, gradient_norms, record, spread, weight_share
 from elman.diagnostics._trace import side_by_side
 from elman.errors import NoRecurrentLayerError, UsageError
@@ -88,6 +88,24 @@ def test_share_of_the_weight_gradient_is_that_of_each_steps_own_term(layer, loss
     assert found["share"] == pytest.approx((sums / sums.sum()).tolist())
     reached = (sums / sums.sum()).cumsum(0)
     assert reached[found["within"]] >= 0.99 and (found["within"] == 0 or reached[found["within"] - 1] < 0.99)
+
+
+@pytest.mark.parametrize("layer", [LSTM, GRU])
+def test_gates_are_those_of_the_formula(layer):
+    traces, texts = recorded(layer(3, 5, batch_first=True))
+    (trace,) = traces["l0"]
+    w = [weight.double() for weight in trace.weights[:4]]
+    step, starts = one_step(trace.cell, trace.weights), trace.batch_sizes.cumsum(0) - trace.batch_sizes
+    for row, text in enumerate(texts):
+        before = states_of(step, text, zeros(trace.cell))
+        for t, x in enumerate(text):
+            of_x, of_h = w[0] @ x + w[2], w[1] @ before[t][0] + w[3]
+            sigmoids = torch.sigmoid(of_x + of_h)
+            if layer is LSTM:
+                wanted = torch.cat([sigmoids[:10], torch.tanh(of_x + of_h)[10:15], sigmoids[15:]])
+            else:
+                wanted = torch.cat([sigmoids[:10], torch.tanh(of_x[10:] + sigmoids[:5] * of_h[10:])])
+            torch.testing.assert_close(trace.gates[starts[t] + row], wanted)
 
 
 @pytest.mark.parametrize("reverse", [False, True])

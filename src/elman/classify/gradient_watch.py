@@ -13,7 +13,7 @@ from .diagnose import draw, watch
 from .task import Labelled
 
 # Each look costs about as much as a second of training.
-_TEXTS, _SWEPT, _PROBES = 32, 8, 8
+_TEXTS, _SWEPT, _PROBES = 32, 16, 8
 _EVERY = 50
 
 

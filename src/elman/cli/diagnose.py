@@ -47,19 +47,19 @@ def diagnose(
 def show(found: dict[str, Any]) -> None:
     """The layers, the verdict and the remedies."""
     table = Table(box=None, padding=(0, 1), header_style="bold")
-    for name in ("layer", "cell", "memory", "Lyapunov", "radius", "saturated", "verdict"):
+    for name in ("layer", "cell", "memory", "Lyapunov", "radius", "tanh > 0.9", "verdict"):
         table.add_column(name, justify="left" if name in ("layer", "cell", "verdict") else "right", no_wrap=True)
     for layer in found["layers"]:
         at_least = ">= " if layer["memory"]["end"] == "open" else ""
         radii = [gate["radius"] for gate in layer["matrix"] if gate["radius"] is not None]
-        saturated = [gate["low"] + gate["high"] for gate in layer["saturation"]]
+        squashed = [gate["low"] + gate["high"] for gate in layer["saturation"] if gate["kind"] == "tanh"]
         table.add_row(
             layer["name"],
             layer["cell"],
             f"{at_least}{layer['memory']['steps']}",
             _figure(layer["lyapunov"], "+.3f"),
             _figure(max(radii, default=None), ".2f"),
-            _figure(max(saturated, default=None), ".0%"),
+            _figure(max(squashed, default=None), ".0%"),
             layer["verdict"]["kind"],
         )
     out.print(table)

@@ -12,7 +12,7 @@ from ..nn._base import Recurrent
 from ..ops import Weights, ragged
 from ._trace import Trace
 
-ROWS = 64
+ROWS = 16
 
 
 class Flow:
@@ -95,12 +95,15 @@ def _sample(record: ops.Record, name: str, skip: int, rows: int) -> Trace:
     chosen = torch.arange(stepping)
     if stepping > rows:
         chosen = torch.linspace(0, stepping - 1, rows).round().long()
-    owner, _ = ragged.rows_and_steps(record.batch_sizes)
-    elements = torch.isin(owner, chosen).nonzero()[:, 0] if stepping > rows else slice(None)
-    lengths = ragged.lengths_of(record.batch_sizes, stepping)[chosen]
+    batch_sizes = ragged.batch_sizes_of(ragged.lengths_of(record.batch_sizes, stepping)[chosen])
+    starts = record.batch_sizes.cumsum(0) - record.batch_sizes
+    row, step = ragged.rows_and_steps(batch_sizes)
+    elements = starts[step] + chosen[row]
 
     def kept(values: Tensor) -> Tensor:
-        return values.detach()[elements].clone() if len(values) else values
+        if not len(values):
+            return values
+        return values.detach().index_select(0, elements) if stepping > rows else values.detach().clone()
 
     options = record.options
     if options.zoneout is not None:
@@ -114,7 +117,7 @@ def _sample(record: ops.Record, name: str, skip: int, rows: int) -> Trace:
         record.reverse,
         Weights(*(None if w is None else w.detach().clone() for w in record.weights)),  # type: ignore[arg-type]
         options,
-        ragged.batch_sizes_of(lengths),
+        batch_sizes,
         tuple(state.detach()[chosen] for state in record.state_0),
         kept(record.data),
         kept(record.output),

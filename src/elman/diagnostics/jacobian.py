@@ -8,7 +8,7 @@ from ..errors import UsageError
 from ..ops import Weights
 from ._trace import Trace, side_by_side
 
-TEXTS, PROBES = 16, 16
+TEXTS, PROBES = 32, 16
 
 
 def jacobian_norms(
