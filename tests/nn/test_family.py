@@ -117,23 +117,39 @@ def test_every_form_of_input_gives_the_same(name):
             close(actual, expected[:, b])
 
 
+@pytest.mark.parametrize("gradients", [True, False])
 @pytest.mark.parametrize("name", [name for name in CELLS if name != "clockwork"])  # whose clocks begin with each call
-def test_a_stream_in_pieces_equals_one_call(name):
+def test_a_stream_in_pieces_equals_one_call(name, gradients):
     layer = build(name, num_layers=3)
     x = torch.randn(9, 2, 5, dtype=torch.float64)
     whole, final = layer(x)
     state, outputs = None, []
-    for piece in x.split([4, 1, 2, 2]):
-        output, state = layer(piece, state)
-        outputs.append(output)
-    close(torch.cat(outputs), whole)
-    state, outputs = None, []
-    for x_t in x:
-        output, state = layer.step(x_t, state)
-        outputs.append(output)
+    with torch.set_grad_enabled(gradients):
+        for piece in x.split([4, 1, 2, 2]):
+            output, state = layer(piece, state)
+            outputs.append(output)
+        close(torch.cat(outputs), whole)
+        state, outputs = None, []
+        for x_t in x:
+            output, state = layer.step(x_t, state)
+            outputs.append(output)
     close(torch.stack(outputs), whole)
     for actual, expected in zip(flat(state), flat(final), strict=True):
         close(actual, expected)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("name", CELLS)
+def test_inference_equals_training(name, bias):
+    layer = build(name, 17, num_layers=2, bidirectional=True, bias=bias)
+    x = torch.randn(7, 5, 5, dtype=torch.float64)
+    states = random_states(layer, 5)
+    expected, final = layer(x, given(states))
+    with torch.no_grad():
+        output, state = layer(x, given(states))
+    assert not output.requires_grad
+    for actual, wanted in zip((output, *flat(state)), (expected, *flat(final)), strict=True):
+        close(actual, wanted)
 
 
 @pytest.mark.parametrize(("name", "own"), OWN, ids=str)

@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import PackedSequence
 from .. import ops
 from ..errors import ShapeError, UsageError
 from ..ops import Weights
+from ..ops._run import CELLS as KERNELS
 from . import _initial
 from ._border import Border, Lengths
 from ._regularised import LayerOptions, Regularised
@@ -39,7 +40,7 @@ class Recurrent(Regularised):
     gates: ClassVar[str] = ""
     own_options: ClassVar[tuple[str, ...]] = ()  # arguments that this cell takes beside those of all
     vectors: ClassVar[str] = ""  # name of the parameter that is `vectors` in `elman.ops.Weights`
-    has_step: ClassVar[bool] = False  # whether the kernels have this cell's inference in one call
+    is_cell_alone: ClassVar[bool] = True  # whether a direction is the cell over the sequence and nothing else
 
     proj_size: int = 0
     init: str = "uniform"
@@ -225,12 +226,12 @@ class Recurrent(Regularised):
             "norm_gates" if cell.normalised else "",
             "norm_cell" if cell.normalised and cell.states > 1 else "",
         )
-        return Weights(*(self._weight(name + suffix) if name else None for name in names))  # type: ignore[arg-type]
-
-    def _weight(self, name: str) -> Tensor:
-        found = self._parameters.get(name)
-        # Parametrized or pruned: the weight is an attribute, computed from parameters of other names.
-        return getattr(self, name) if found is None else found
+        found = [self._parameters.get(name + suffix) if name else None for name in names]
+        for place, name in enumerate(names):
+            if name and found[place] is None:
+                # Parametrized or pruned: the weight is an attribute, computed from parameters of other names.
+                found[place] = getattr(self, name + suffix)
+        return Weights(*found)  # type: ignore[arg-type]
 
     def _direction(
         self, data: Tensor, batch_sizes: Tensor, states: list[State], layer: int, reverse: bool
@@ -292,7 +293,8 @@ class Recurrent(Regularised):
     def _is_direct(self, x: Tensor) -> bool:
         """Whether the kernels may be called without the operators, and nothing but them has to be computed."""
         return (
-            self.has_step
+            self.is_cell_alone
+            and self.cell in KERNELS
             and ops.is_direct(x)
             and not self.proj_size
             and not (self.dropout and self.training)

@@ -33,6 +33,7 @@ class ClockworkRNN(SingleState):
     """
 
     own_options = ("nonlinearity", "periods")
+    is_cell_alone = False
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ class _Dilated(Recurrent):
         UsageError: a dilation below 1.
     """
 
-    has_step = False
+    is_cell_alone = False
     dilation: int
 
     def __init__(self, *args: Any, dilation: int = 1, **kwargs: Any) -> None:

@@ -17,7 +17,6 @@ class GRU(SingleState, torch.nn.RNNBase):
 
     cell = "gru"
     gates, keep_gates = "rzn", "z"
-    has_step = True
 
     def __init__(
         self,

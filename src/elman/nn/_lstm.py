@@ -20,7 +20,6 @@ class LSTM(DoubleState, torch.nn.RNNBase):
     cell = "lstm"
     gates, keep_gates, write_gates = "ifgo", "f", "i"
     own_options: ClassVar[tuple[str, ...]] = ("proj_size",)
-    has_step = True
 
     def __init__(
         self,

@@ -27,7 +27,6 @@ class RNN(SingleState, torch.nn.RNNBase):
     """
 
     own_options: ClassVar[tuple[str, ...]] = ("nonlinearity",)
-    has_step = True
     nonlinearity: str
 
     def __init__(

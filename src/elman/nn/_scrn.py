@@ -35,6 +35,7 @@ class SCRN(SingleState):
 
     cell = "rnn_tanh"
     own_options = ("context_size",)
+    is_cell_alone = False
     decay = 0.95  # the paper's
 
     def __init__(
