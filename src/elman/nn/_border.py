@@ -1,4 +1,4 @@
-"""Where sequences enter and leave the ragged layout: padded, packed or unbatched in, the same form out."""
+"""Where sequences enter and leave the ragged layout: padded, packed, nested or unbatched in, the same form out."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import ShapeError
+from ..ops import ragged
 from ..ops.padding import Padding, pad, unpad
 
 Lengths = Tensor | Sequence[int] | None
@@ -25,11 +26,12 @@ class Border:
     def __init__(self, input: Tensor | PackedSequence, lengths: Lengths, batch_first: bool, batched_dims: int) -> None:
         """
         Args:
-            input: [T, B, ...] (batch_first: [B, T, ...]) with `batched_dims` dimensions, [T, ...] with one less, or a
-                PackedSequence.
+            input: [T, B, ...] (batch_first: [B, T, ...]) with `batched_dims` dimensions, [T, ...] with one less, a
+                PackedSequence, or a jagged nested tensor [B, *, ...].
             lengths: real length of each row of a batched tensor, any order, zeros allowed; None: all are T.
         """
         self._packed = isinstance(input, PackedSequence)
+        self._jagged: tuple[Tensor, Tensor] | None = None
         self.unbatched = False
         self._order: Tensor | None = None
         self._inverse: Tensor | None = None
@@ -39,6 +41,9 @@ class Border:
             self.data, self.batch_sizes, self._order, self._inverse = input
             rows = self._order.numel() if self._order is not None else self.batch_sizes[:1].sum()
             self.batch = int(rows)
+            return
+        if input.is_nested:
+            self._enter_jagged(input, lengths, batched_dims)
             return
         if input.dim() not in (batched_dims - 1, batched_dims):
             raise ShapeError(
@@ -62,6 +67,23 @@ class Border:
         self.batch_sizes = self._padding.batch_sizes
         self.data = unpad(input, self._padding)
 
+    def _enter_jagged(self, input: Tensor, lengths: Lengths, batched_dims: int) -> None:
+        if input.layout != torch.jagged or input.dim() != batched_dims or lengths is not None:
+            raise ShapeError(
+                f"Expected a jagged nested tensor [B, *, ...] of {batched_dims} dimensions without lengths=, "
+                f"got {input.dim()} dimensions of layout {input.layout}"
+            )
+        input = input.contiguous()
+        jagged_offsets: Tensor = input.offsets()  # type: ignore[attr-defined]
+        offsets = jagged_offsets.cpu()
+        self.batch = len(offsets) - 1
+        self._order, self._inverse = ragged.sort_by_length(offsets.diff())
+        self.batch_sizes = ragged.batch_sizes_of(offsets.diff())
+        rows, steps = ragged.rows_and_steps(self.batch_sizes)
+        place = offsets[self._order][rows] + steps  # of each element in the nested tensor's values
+        self._jagged = jagged_offsets, torch.argsort(place).to(input.device)
+        self.data = input.values().index_select(0, place.to(input.device))
+
     def sort(self, state: Tensor, dim: int) -> Tensor:
         """Rows of a state from the caller's order to the ragged one."""
         return state if self._order is None else state.index_select(dim, self._order.to(state.device))
@@ -77,6 +99,10 @@ class Border:
         """Elements [N, F] in the form the input came in; positions beyond a row's length are 0."""
         if self._packed:
             return PackedSequence(output, self.batch_sizes, self._order, self._inverse)
+        if self._jagged is not None:
+            offsets, back = self._jagged
+            nested: Tensor = torch.nested.nested_tensor_from_jagged(output.index_select(0, back), offsets)
+            return nested
         if self._padding is not None:
             return pad(output, self._padding)
         padded = output.view(self.steps, self.batch, *output.shape[1:])
