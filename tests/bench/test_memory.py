@@ -192,6 +192,7 @@ def test_summary():
     assert gru["longer"] == {"400": [0.02, 0.04, 0.06]}
     assert gru["memory"] == {"start": 20.0, "end": math.inf} and tanh["memory"] == {"start": None, "end": None}
     assert (tanh["solved"], tanh["updates"], tanh["errors"]) == (0, None, [None, 0.17])
+    assert (gru["tried"], tanh["tried"]) == (900, 900)
     assert (jsb["solved"], jsb["updates"], jsb["task"]) == (None, 700, "jsb")
 
 
@@ -203,7 +204,7 @@ def test_report_writes_tables_and_plots(tmp_path):
     report(tmp_path)
     page = (tmp_path / "memory.md").read_text()
     assert "| gru | 100 | 3 | 2 of 3 | 300 | 0.0353 ± 0.056 | 20 | no end | 0.04 ± 0.02 |" in page
-    assert "| tanh | 100 | 2 | 0 of 2 | - | 0.17, 1 diverged | - | - | - |" in page
+    assert "| tanh | 100 | 2 | 0 of 2 | none in 900 | 0.17, 1 diverged | - | - | - |" in page
     assert "| gru | data | 1 | 700 | 8.5 | - | - |" in page
     assert "Mean squared error; solved below 0.01; without memory 0.167." in page
     for task in ("adding", "jsb"):

@@ -49,9 +49,9 @@ def summary(rows: Iterable[Row]) -> list[Row]:
     """One row for each task, length and variant, over the seeds, in the order they first came.
 
     Holds `task`, `length`, `variant`, `measure`, `goal`, `guess`, `runs`, `solved` (a count; None without a goal),
-    `updates` (median of the runs that solved it, of all without a goal; None if none did), `errors` (by seed, None
-    where a run diverged), `memory` (at `start` and `end` the median over the seeds of the steps, inf where they have no
-    end, None where not measured) and `longer` (by length, the errors by seed).
+    `updates` (median of the runs that solved it, of all without a goal; None if none did), `tried` (most updates),
+    `errors` (by seed, None where a run diverged), `memory` (at `start` and `end` the median over the seeds of the
+    steps, inf where they have no end, None where not measured) and `longer` (by length, the errors by seed).
     """
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
@@ -69,6 +69,7 @@ def _summarized(own: list[Row]) -> Row:
         "runs": len(own),
         "solved": sum(map(bool, (row["solved"] for row in own))) if has_goal else None,
         "updates": counted[(len(counted) - 1) // 2] if counted else None,
+        "tried": max(row["updates"] for row in own),
         "memory": {when: _memory(own, when) for when in ("start", "end")},
         "errors": [None if row["outcome"] == "diverged" else row["error"] for row in own],
         "longer": {length: [row["longer"].get(length) for row in own] for length in lengths},

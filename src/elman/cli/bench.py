@@ -113,7 +113,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             row["length"],
             row["variant"],
             "-" if row["solved"] is None else f"{row['solved']} of {row['runs']}",
-            "-" if row["updates"] is None else f"{row['updates']:,}",
+            f"none in {row['tried']:,}" if row["updates"] is None else f"{row['updates']:,}",
             _figure(sum(known) / len(known) if known else None),
         )
     return table

@@ -18,8 +18,8 @@ def write_memory(rows: list[Row], folder: Path) -> Path:
 
     Args:
         rows: one for each task, length and variant, with `task`, `length`, `variant`, `measure`, `goal`, `guess`,
-            `runs`, `solved`, `updates`, `errors` (by seed, None where a run diverged), `memory` (steps at `start` and
-            `end`) and `longer` (errors by length).
+            `runs`, `solved`, `updates`, `tried` (most updates), `errors` (by seed, None where a run diverged),
+            `memory` (steps at `start` and `end`) and `longer` (errors by length).
     """
     for task, own in _by_task(rows).items():
         figure = success(own) if own[0]["goal"] is not None else figures(own)
@@ -42,7 +42,10 @@ def memory_tables(rows: list[Row]) -> str:
         for row in own:
             cells = [row["variant"], row["length"], str(row["runs"])]
             cells += [f"{row['solved']} of {row['runs']}"] if has_goal else []
-            cells += ["-" if row["updates"] is None else f"{row['updates']:,}", spread(row["errors"])]
+            cells += [
+                f"none in {row['tried']:,}" if row["updates"] is None else f"{row['updates']:,}",
+                spread(row["errors"]),
+            ]
             cells += [steps(row["memory"][when]) for when in ("start", "end")]
             cells += [spread(row["longer"].get(length, [])) for length in longer]
             lines.append(f"| {' | '.join(cells)} |")
