@@ -21,6 +21,7 @@ from elman.bench.tasks import TASKS
 from elman.bench.temporal_order import TemporalOrder
 from elman.cli._app import run as command
 from elman.errors import DataError, UsageError
+from elman.report.memory import agreement
 from elman.training import TrainingSettings
 
 SMALL = {"updates": 4, "hidden_size": 4}
@@ -209,6 +210,21 @@ def test_report_writes_tables_and_plots(tmp_path):
     assert "Mean squared error; solved below 0.01; without memory 0.167." in page
     for task in ("adding", "jsb"):
         assert (tmp_path / f"memory-{task}.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_agreement_of_memory_and_figure():
+    """-1 where more memory always means a smaller figure; nothing is said of fewer than four variants or of ties."""
+    rows = [
+        row(str(n), "100", 0, False, 1 / n, memory={**reach(float(n), 5.0), "end": None}, task="digits")
+        for n in range(1, 6)
+    ]
+    assert agreement(results.summary(rows)) == [
+        "Length 100, rank correlation of the figure: -1.00 with memory at the start over 5 variants."
+    ]
+    rows[4]["error"] = 9.0
+    assert "-0.00" in agreement(results.summary(rows))[0] or "+0.00" in agreement(results.summary(rows))[0]
+    assert agreement(results.summary(rows[:3])) == []
+    assert agreement(results.summary([{**each, "error": 0.5} for each in rows])) == []
 
 
 def test_what_cannot_be_run(tmp_path):

@@ -6,6 +6,7 @@ from statistics import mean, median, stdev
 from typing import Any
 
 from matplotlib.figure import Figure
+from scipy.stats import spearmanr
 
 _COLOURS = ("#c8442b", "#2b6cb0", "#3d8b57", "#8a5fa8", "#b57a1f", "#4d5b66", "#c26a94", "#2a8c8c", "#7a8793")
 _MARKS = "osD^vPX<>"
@@ -52,8 +53,29 @@ def memory_tables(rows: list[Row]) -> str:
         goal = f"solved below {own[0]['goal']:g}" if has_goal else ""
         guess = "" if own[0]["guess"] is None else f"without memory {own[0]['guess']:.3g}"
         note = "; ".join(part for part in (own[0]["measure"], goal, guess) if part)
-        parts.append("\n".join([*lines, "", f"{note[0].upper()}{note[1:]}."]))
+        parts.append("\n".join([*lines, "", f"{note[0].upper()}{note[1:]}.", *agreement(own)]))
     return "\n\n".join(parts) + "\n"
+
+
+def agreement(rows: list[Row]) -> list[str]:
+    """For each length with four variants or more: how far their order by memory is that by the figure (Spearman)."""
+    lines = []
+    for length in dict.fromkeys(row["length"] for row in rows):
+        own = [
+            (row, [error for error in row["errors"] if error is not None]) for row in rows if row["length"] == length
+        ]
+        correlations = []
+        for when in ("start", "end"):
+            pairs = [
+                (row["memory"][when], mean(known)) for row, known in own if known and row["memory"][when] is not None
+            ]
+            if len(pairs) >= 4 and all(len(set(values)) > 1 for values in zip(*pairs, strict=True)):
+                correlations.append(
+                    f"{spearmanr(pairs).statistic:+.2f} with memory at the {when} over {len(pairs)} variants"
+                )
+        if correlations:
+            lines.append(f"Length {length}, rank correlation of the figure: {', '.join(correlations)}.")
+    return lines
 
 
 def spread(errors: Iterable[float | None]) -> str:
