@@ -31,6 +31,38 @@ def test_recurrent_layers(call, message):
 
 
 @pytest.mark.parametrize(
+    ("layer", "hx", "message"),
+    [
+        (nn.LSTM, torch.zeros(1, 4, 6), r"a pair of tensors \(h_0, c_0\) as the state of LSTM, got Tensor"),
+        (nn.PeepholeLSTM, (torch.zeros(1, 4, 6),), r"a pair of tensors \(h_0, c_0\) .* got Tensor"),
+        (nn.MinGRU, (torch.zeros(1, 4, 6), torch.zeros(1, 4, 6)), "a tensor h_0 as the state of MinGRU, got tuple"),
+        (
+            nn.CoupledLSTM,
+            (torch.zeros(1, 4, 6), torch.zeros(1, 3, 6)),
+            r"hidden\[1\] size \(1, 4, 6\).*got \[1, 3, 6\]",
+        ),
+        (nn.DilatedGRU, torch.zeros(2, 4, 6), r"hidden\[0\] size \(1, 4, 6\).*got \[2, 4, 6\]"),
+    ],
+)
+@pytest.mark.parametrize("gradients", [True, False])
+def test_states_of_the_wrong_kind(layer, hx, message, gradients):
+    with torch.set_grad_enabled(gradients), pytest.raises(ShapeError, match=message):
+        layer(5, 6)(X, hx)
+
+
+@pytest.mark.parametrize("layer", [nn.RNN, nn.LSTM, nn.GRU, nn.IndRNN])
+def test_sizes_and_dropout_that_no_layer_has(layer):
+    for arguments, message in [
+        ({"input_size": 0, "hidden_size": 4}, "input_size must be at least 1, got 0"),
+        ({"input_size": 4, "hidden_size": -1}, "hidden_size must be at least 1, got -1"),
+        ({"input_size": 4, "hidden_size": 4, "num_layers": 0}, "num_layers must be at least 1, got 0"),
+        ({"input_size": 4, "hidden_size": 4, "dropout": 1.5}, "dropout must be at least 0 and at most 1, got 1.5"),
+    ]:
+        with pytest.raises(UsageError, match=message):
+            layer(**arguments)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"cell": "lst"}, "unknown cell 'lst': choose one of rnn, lstm, gru"),

@@ -256,6 +256,23 @@ def test_scrn_clips_h_as_if_it_ran_by_itself():
     close(actual, expected)
 
 
+def test_an_accelerated_layer_of_torch_takes_the_options_too():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.LSTM(5, 6, dtype=torch.float64))
+    ours = nn.LSTM(5, 6, dtype=torch.float64, bptt_truncate=2, zoneout=0.25).eval()
+    ours.load_state_dict(model[0].state_dict())
+    nn.accelerate(model)
+    model[0].bptt_truncate, model[0].zoneout = 2, 0.25
+    x = torch.randn(7, 3, 5, dtype=torch.float64)
+    outputs = [layer(x)[0] for layer in (model.eval()[0], ours)]
+    assert torch.equal(*outputs)
+    grads = [
+        torch.autograd.grad(output.sum(), layer.parameters())
+        for output, layer in zip(outputs, (model, ours), strict=True)
+    ]
+    assert all(torch.equal(a, b) for a, b in zip(*grads, strict=True))
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 

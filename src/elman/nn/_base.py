@@ -61,11 +61,7 @@ class Recurrent(Regularised):
         **options: Unpack[LayerOptions],
     ) -> None:
         torch.nn.Module.__init__(self)
-        for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
-            if size < 1:
-                raise UsageError(f"{name} must be at least 1, got {size}")
-        if not 0 <= dropout <= 1:
-            raise UsageError(f"dropout must be at least 0 and at most 1, got {dropout:g}")
+        check_sizes(input_size, hidden_size, num_layers, dropout)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
         learned = self._set_options(options)
@@ -195,8 +191,14 @@ class Recurrent(Regularised):
         names = ("h_0", "c_0")[: len(self._state_sizes())]
         return tuple(getattr(self, name).unsqueeze(1).expand(-1, batch, -1) for name in names)
 
-    def _check_state(self, hx: State, batch: int | None) -> None:
+    def _check_state(self, hx: Any, batch: int | None) -> None:
         """Raises ShapeError unless every state is [L * D, B, size]; without B if batch is None."""
+        given = [hx] if isinstance(hx, Tensor) else list(hx)
+        count = len(self._state_sizes())
+        if isinstance(hx, Tensor) or len(given) != count or not all(isinstance(state, Tensor) for state in given):
+            kind = "a tensor h_0" if count == 1 else "a pair of tensors (h_0, c_0)"
+            types = ", ".join(type(state).__name__ for state in given)
+            raise ShapeError(f"Expected {kind} as the state of {type(self).__name__}, got {types}")
         for position, (state, width) in enumerate(zip(hx, self._state_sizes(), strict=True)):
             wanted = (self._slots, width) if batch is None else (self._slots, batch, width)
             if state.shape != wanted:
@@ -342,3 +344,12 @@ class Recurrent(Regularised):
             ops.kernels.step(self.cell, x, h, c, self._weights(layer, False))
             x = h
         return x, states
+
+
+def check_sizes(input_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
+    """Raises UsageError for what no layer can be made of."""
+    for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
+        if size < 1:
+            raise UsageError(f"{name} must be at least 1, got {size}")
+    if not 0 <= dropout <= 1:
+        raise UsageError(f"dropout must be at least 0 and at most 1, got {dropout:g}")

@@ -4,6 +4,7 @@ from typing import Any, Unpack
 
 import torch
 
+from ._base import check_sizes
 from ._regularised import LayerOptions
 from ._states import SingleState
 
@@ -31,6 +32,7 @@ class GRU(SingleState, torch.nn.RNNBase):
         dtype: Any = None,
         **options: Unpack[LayerOptions],
     ) -> None:
+        check_sizes(input_size, hidden_size, num_layers, dropout)
         torch.nn.RNNBase.__init__(
             self,
             "GRU",

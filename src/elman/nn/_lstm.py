@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Unpack
 import torch
 
 from ..errors import UsageError
+from ._base import check_sizes
 from ._regularised import LayerOptions
 from ._states import DoubleState
 
@@ -37,6 +38,7 @@ class LSTM(DoubleState, torch.nn.RNNBase):
     ) -> None:
         if proj_size and not 0 < proj_size < hidden_size:
             raise UsageError(f"proj_size must be at least 0 and below {hidden_size}, got {proj_size}")
+        check_sizes(input_size, hidden_size, num_layers, dropout)
         torch.nn.RNNBase.__init__(
             self,
             "LSTM",

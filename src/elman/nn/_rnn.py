@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Unpack
 import torch
 
 from ..errors import UsageError
+from ._base import check_sizes
 from ._regularised import LayerOptions
 from ._states import SingleState
 
@@ -44,6 +45,7 @@ class RNN(SingleState, torch.nn.RNNBase):
         **options: Unpack[LayerOptions],
     ) -> None:
         self.nonlinearity = check_nonlinearity(nonlinearity)
+        check_sizes(input_size, hidden_size, num_layers, dropout)
         torch.nn.RNNBase.__init__(
             self,
             f"RNN_{nonlinearity.upper()}",

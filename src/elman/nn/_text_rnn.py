@@ -125,7 +125,7 @@ class TextRNN(torch.nn.Module):
                 start = torch.nn.init.orthogonal_ if name.startswith("weight_hh") else torch.nn.init.xavier_uniform_
                 for gate in parameter.detach().split(hidden):
                     start(gate)
-        if "f" in layer.gates:
+        if "f" in layer.gates and layer.bias:
             _initial.forget_bias(layer, self.forget_bias)
 
     @property
