@@ -110,9 +110,9 @@ class Regularised(torch.nn.Module):
         """For each state the share [N, H] of the old value that a unit keeps."""
         if not (self.zoneout or self.zoneout_cell):
             return None
-        rates = (self.zoneout, self.zoneout_cell)[: len(state_0)]
-        kept = tuple(data.new_full((len(data), s.shape[1]), rate) for s, rate in zip(state_0, rates, strict=True))
-        return tuple(map(torch.bernoulli, kept)) if self.training else kept
+        kept = [data.new_empty(len(data), state.shape[1]) for state in state_0]
+        pairs = zip(kept, (self.zoneout, self.zoneout_cell), strict=False)
+        return tuple(share.bernoulli_(rate) if self.training else share.fill_(rate) for share, rate in pairs)
 
     def _dropped_input(self, data: Tensor, batch_sizes: Tensor) -> Tensor:
         """Data [N, I] times one mask for every row."""
