@@ -148,12 +148,21 @@ def test_effective_memory_ends_where_the_median_gain_does():
     assert effective_memory(lags * 0.0) == (49, "open", math.inf)
 
 
-def test_effective_memory_looks_only_as_far_as_half_of_the_texts():
-    gains = torch.zeros(30, 4).double()
-    gains[10:, :2] = torch.nan
-    gains[20:, 2] = torch.nan
-    gains[25:, 3] = -99.0
+def test_effective_memory_looks_only_as_far_as_a_tenth_of_the_texts():
+    gains = torch.zeros(30, 21).double()
+    gains[10:, :18] = torch.nan
+    gains[20:, 18] = torch.nan
+    gains[20:, 19:] = -99.0
     assert effective_memory(gains) == (19, "open", math.inf)
+    gains[20:, 18] = 0.0
+    assert effective_memory(gains) == (19, "below", 19.0)
+
+
+def test_short_texts_do_not_shorten_the_line():
+    gains = torch.full((50, 5), torch.nan).double()
+    for row, length in enumerate([50, 45, 40, 6, 3]):
+        gains[:length, row] = -0.1 * torch.arange(length) if length >= 40 else 7.0
+    assert lyapunov_exponent(gains) == pytest.approx(-0.1)
 
 
 def test_a_gain_that_comes_back_was_lost_before():

@@ -224,6 +224,39 @@ def test_accelerated_models_are_recorded():
     assert list(flow.traces) == ["0.l0"] and flow.traces["0.l0"][0].cell == "gru"
 
 
+@pytest.mark.parametrize("options", [{}, {"proj_size": 2}])
+def test_what_the_reference_does_not_keep_is_left_out(options):
+    layer = LSTM(3, 5, batch_first=True, **options)
+    with elman.ops.use_backend("reference"), record(layer) as flow:
+        layer(torch.randn(4, 9, 3))[0].sum().backward()
+    (found,) = elman.diagnostics.diagnose(flow)["layers"]
+    assert found["saturation"] == [] and found["weight_share"] is None and list(found["gradient"]) == ["dh"]
+    assert len(found["jacobian"]["log_gain"]["median"]) == 9
+
+
+def test_layers_with_computed_weights_are_recorded():
+    layer = torch.nn.utils.parametrizations.weight_norm(GRU(3, 5), "weight_ih_l0")
+    with record(layer) as flow:
+        layer(torch.randn(4, 2, 3))[0].sum().backward()
+    assert list(flow.traces) == ["l0"]
+
+
+def test_the_model_is_left_as_it_was():
+    layer = RNN(3, 5)
+    before = set(vars(layer))
+    with pytest.raises(ZeroDivisionError), record(layer):
+        raise ZeroDivisionError
+    assert set(vars(layer)) == before
+
+
+def test_a_layer_that_cannot_be_recorded_is_named():
+    layer = elman.nn.SCRN(3, 8)
+    with record(layer) as flow:
+        layer(torch.randn(4, 2, 3))[0].sum().backward()
+    with pytest.raises(UsageError, match=r"nothing was recorded of l0: .* SCRN is not recorded"):
+        elman.diagnostics.diagnose(flow)
+
+
 def test_a_model_without_recurrent_layers_is_refused():
     with pytest.raises(NoRecurrentLayerError, match=r"got Linear without one$"), record(torch.nn.Linear(2, 2)):
         pass

@@ -13,7 +13,7 @@ from .diagnose import draw, watch
 from .task import Labelled
 
 # Each look costs about as much as a second of training.
-_TEXTS, _SWEPT, _PROBES = 32, 16, 8
+_TEXTS = 32
 _EVERY = 50
 
 
@@ -59,7 +59,7 @@ class GradientWatch:
 
     def _look(self, epoch: int) -> None:
         flow = watch(self._network, self._texts.texts, self._texts.numbers, self._rows)
-        found = diagnostics.diagnose(flow, texts=_SWEPT, probes=_PROBES)
+        found = diagnostics.diagnose(flow)
         wanted = ("name", "memory", "lyapunov", "matrix", "verdict")
         layers = [{key: layer[key] for key in wanted} for layer in found["layers"]]
         self.checks.append({"epoch": epoch, "layers": layers})

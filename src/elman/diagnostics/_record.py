@@ -1,18 +1,28 @@
 """`record`: watch the gradient of a model's recurrent layers through time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from .. import ops
 from ..errors import NoRecurrentLayerError, UsageError
-from ..nn._base import Recurrent
+from ..nn._base import Recurrent, State
 from ..ops import Weights, ragged
 from ._trace import Trace
 
 ROWS = 16
+
+
+class _Call(NamedTuple):
+    """What a layer was asked in one direction; its record follows in the backward pass."""
+
+    name: str
+    skip: int
+    data: Tensor
+    options: ops.Options
 
 
 class Flow:
@@ -25,38 +35,64 @@ class Flow:
     def __init__(self, model: torch.nn.Module, rows: int) -> None:
         self._rows = rows
         self._layers = _layers(model)
-        self._found: dict[str, list[Trace]] = {}
+        self._calls: dict[int, _Call] = {}  # by the address of their output
+        self._found: dict[str, list[Trace]] = {name: [] for name in _names(self._layers)}
 
     @property
     def traces(self) -> dict[str, list[Trace]]:
         """Raises UsageError if nothing was recorded."""
-        names = [name for name, _ in self._layers.values()]
-        if not self._found:
+        found = {name: traces for name, traces in self._found.items() if traces}
+        if not found:
             raise UsageError(
-                f"nothing was recorded of {', '.join(names)}: run a forward pass and loss.backward() inside the with "
-                f"block. SCRN, and layers whose weight_ih is computed from other parameters, are not recorded"
+                f"nothing was recorded of {', '.join(self._found)}: run a forward pass and loss.backward() inside the "
+                f"with block. The SCRN is not recorded"
             )
-        return {name: self._found[name] for name in names if name in self._found}
+        return found
+
+    @contextmanager
+    def _noting_calls(self) -> Iterator[None]:
+        """The records do not hold a layer's input and options; its calls do."""
+        for name, layer in self._layers:
+            vars(layer)["_recur"] = self._noted(name, layer)
+        try:
+            yield
+        finally:
+            for _, layer in self._layers:
+                del vars(layer)["_recur"]
+            self._calls.clear()
+
+    def _noted(self, name: str, module: Recurrent) -> Callable[..., Any]:
+        call = module._recur
+
+        def noted(
+            data: Tensor, batch_sizes: Tensor, state_0: State, layer: int, reverse: bool, options: ops.Options
+        ) -> tuple[Tensor, State]:
+            output, state_n = call(data, batch_sizes, state_0, layer, reverse, options)
+            if output.requires_grad:
+                full = _name(name, module._suffixes(layer)[reverse])
+                self._calls[output.data_ptr()] = _Call(full, module._share(layer), data.detach(), options)
+            return output, state_n
+
+        return noted
 
     def _take(self, record: ops.Record) -> None:
         """Keeps a sample of the record's rows; the rest of the work waits until it is asked for."""
-        found = self._layers.get(record.weights.weight_ih.data_ptr())
-        if found is not None and len(record.output):
-            name, skip = found
-            self._found.setdefault(name, []).append(_sample(record, name, skip, self._rows))
+        call = self._calls.pop(record.output.data_ptr(), None)
+        if call is not None and len(record.output):
+            self._found[call.name].append(_sample(record, call, self._rows))
 
 
 @contextmanager
 def record(model: torch.nn.Module, rows: int = ROWS) -> Iterator[Flow]:
-    """Record what flows back through the recurrent layers of a model.
+    """Record what flows back through the recurrent layers of a model, in training and in evaluation mode.
 
         with elman.diagnostics.record(model) as flow:
             loss = criterion(model(x), y)
             loss.backward()
         print(elman.diagnostics.diagnose(flow))
 
-    In training and in evaluation mode; forward and backward pass may also have begun before the block, only the
-    backward pass must run inside it.
+    Forward and backward pass both run inside the block; of several backward passes through one forward pass the first
+    is kept.
 
     Args:
         model: any model with layers of `elman.nn`; `elman.accelerate` exchanges those of torch.nn.
@@ -68,12 +104,11 @@ def record(model: torch.nn.Module, rows: int = ROWS) -> Iterator[Flow]:
     if rows < 1:
         raise UsageError(f"rows must be at least 1, got {rows}")
     flow = Flow(model, rows)
-    with ops.recording(flow._take):
+    with ops.recording(flow._take), flow._noting_calls():
         yield flow
 
 
-def _layers(model: torch.nn.Module) -> dict[int, tuple[str, int]]:
-    """By the address of its input weights the name and the skip of each layer in each direction."""
+def _layers(model: torch.nn.Module) -> list[tuple[str, Recurrent]]:
     layers = [(name, module) for name, module in model.named_modules() if isinstance(module, Recurrent)]
     if not layers:
         theirs = [name or "the model" for name, module in model.named_modules() if isinstance(module, torch.nn.RNNBase)]
@@ -81,16 +116,21 @@ def _layers(model: torch.nn.Module) -> dict[int, tuple[str, int]]:
         raise NoRecurrentLayerError(
             f"expected a model with a recurrent layer of elman.nn, got {type(model).__name__} without one{advice}"
         )
-    found = {}
+    return layers
+
+
+def _names(layers: list[tuple[str, Recurrent]]) -> Iterator[str]:
     for name, module in layers:
         for layer in range(module.num_layers):
-            for suffix in module._suffixes(layer):
-                address = getattr(module, "weight_ih" + suffix).data_ptr()
-                found[address] = (f"{name}.{suffix[1:]}" if name else suffix[1:], module._share(layer))
-    return found
+            yield from (_name(name, suffix) for suffix in module._suffixes(layer))
 
 
-def _sample(record: ops.Record, name: str, skip: int, rows: int) -> Trace:
+def _name(module: str, suffix: str) -> str:
+    """ "encoder" and "_l0_reverse" to "encoder.l0_reverse"; the model itself is ""."""
+    return f"{module}.{suffix[1:]}" if module else suffix[1:]
+
+
+def _sample(record: ops.Record, call: _Call, rows: int) -> Trace:
     stepping = int(record.batch_sizes[0])  # rows that have a step
     chosen = torch.arange(stepping)
     if stepping > rows:
@@ -105,21 +145,21 @@ def _sample(record: ops.Record, name: str, skip: int, rows: int) -> Trace:
             return values
         return values.detach().index_select(0, elements) if stepping > rows else values.detach().clone()
 
-    options = record.options
+    options = call.options
     if options.zoneout is not None:
         options = options._replace(zoneout=tuple(map(kept, options.zoneout)))
     if options.mask is not None:
         options = options._replace(mask=options.mask.detach()[chosen])
     return Trace(
-        name,
-        skip,
+        call.name,
+        call.skip,
         record.cell,
         record.reverse,
         Weights(*(None if w is None else w.detach().clone() for w in record.weights)),  # type: ignore[arg-type]
         options,
         batch_sizes,
         tuple(state.detach()[chosen] for state in record.state_0),
-        kept(record.data),
+        kept(call.data),
         kept(record.output),
         kept(record.gates),
         kept(record.dh_norm),

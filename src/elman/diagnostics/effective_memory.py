@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from .quantiles import quantile
+from .quantiles import common, quantile
 
 # The gain may fall to a hundredth or grow a hundredfold before it counts as lost.
 LOST = 100.0
@@ -30,10 +30,9 @@ def effective_memory(log_gains: Tensor) -> Memory:
     """The last lag before the median over texts of the state's gain leaves [1/100, 100].
 
     Args:
-        log_gains: [T, b], of `jacobian_norms`; lags that fewer than half of the texts have are not looked at.
+        log_gains: [T, b], of `jacobian_norms`; lags that fewer than a tenth of the texts have are not looked at.
     """
-    have = (~log_gains.isnan()).sum(1) * 2 >= log_gains.shape[1]
-    median = quantile(log_gains[have], 0.5)
+    median = quantile(common(log_gains), 0.5)
     limit = math.log(LOST)
     outside = (median.abs() > limit).nonzero()
     if len(outside):

@@ -8,7 +8,7 @@ from ..errors import UsageError
 from ..ops import Weights
 from ._trace import Trace, side_by_side
 
-TEXTS, PROBES = 32, 16
+TEXTS, PROBES = 128, 8
 
 
 def jacobian_norms(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 QUANTILES = {"q10": 0.10, "q25": 0.25, "median": 0.50, "q75": 0.75, "q90": 0.90}
-# A quantile over fewer texts than a tenth of the sample is a text's own number.
+# Over fewer than a tenth of the texts, a quantile is a single text's own number.
 FEWEST = 0.1
 
 
@@ -18,10 +18,14 @@ def spread(values: Tensor) -> dict[str, Any]:
     Returns:
         `texts`, how many have the lag, and one list per name in `QUANTILES`, all [T'].
     """
+    values = common(values)
     texts = (~values.isnan()).sum(1)
-    enough = texts >= max(1.0, FEWEST * values.shape[1])
-    values, texts = values[enough], texts[enough]
     return {"texts": texts.tolist(), **{name: quantile(values, level).tolist() for name, level in QUANTILES.items()}}
+
+
+def common(values: Tensor) -> Tensor:
+    """The lags [T', b] that enough texts have."""
+    return values[(~values.isnan()).sum(1) >= max(1.0, FEWEST * values.shape[1])]
 
 
 def quantile(values: Tensor, level: float) -> Tensor:
