@@ -35,7 +35,7 @@ def verdict(memory: Memory, length: int, squashed: float | None) -> Verdict:
         return Verdict("healthy", f"the gradient of the median text stays within a factor of {LOST:.0f} over {reached}")
     lost = (
         f"after {steps} less than 1/{LOST:.0f} of the gradient of the median text is left, of {length} steps that it "
-        f"has: what stands earlier does not change the weights"
+        f"has: what stands further back from a loss than that learns nothing from it"
     )
     if squashed is not None and squashed > SATURATED:
         return Verdict("saturated", f"{squashed:.0%} of the tanh values are beyond 0.9, where slopes are lost; {lost}")
