@@ -16,6 +16,7 @@ from elman import bench
 from elman.bench import VARIANTS, Run, Variant, results, start
 from elman.bench.digits import Digits
 from elman.bench.memory import memory, plan, report
+from elman.bench.remembered import first_rows, remembered
 from elman.bench.run import _Training, build, run
 from elman.bench.tasks import TASKS
 from elman.bench.temporal_order import TemporalOrder
@@ -94,6 +95,7 @@ def test_a_task_that_can_be_learned_is_solved_and_stops_early():
     row = run(Run("temporal-order", "lstm", "12", 1, updates=20_000, hidden_size=24, also=(10, 14)))
     assert row["outcome"] == "solved" and row["solved"] is True and row["error"] < 0.01
     assert row["updates"] < 20_000 and row["updates"] == row["check_every"] * len(row["curve"])
+    assert all(row["memory"][when]["steps"] > 0 for when in ("start", "end"))
     assert set(row["longer"]) == {"10", "14"} and row["longer"]["10"] < 0.1
     json.dumps(row, allow_nan=False)
 
@@ -162,6 +164,26 @@ def test_starts():
     assert 0.008 < sparse.layer.weight_ih_l0.std() < 0.012
     biases = [build(task, VARIANTS["gru-chrono"], 50, longest).layer.bias_ih_l0.detach() for longest in (200, 1000)]
     assert math.log(100) < biases[0].abs().max() < math.log(199) < biases[1].abs().max() < math.log(999)
+
+
+def test_remembered_steps():
+    """A linear unit that keeps 0.9 of itself: 0.9^k stays above 1/100 up to k = 43; nothing is trained by looking."""
+    task = TASKS["adding"](None)
+    network = build(task, Variant("indrnn"), 1)
+    with torch.no_grad():
+        for name, value in (("weight_ih_l0", 1.0), ("recurrent_l0", 0.9), ("bias_ih_l0", 0.0)):
+            network.get_parameter(f"layer.{name}").fill_(value)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    batch = first_rows(task.draw(100, 50, torch.Generator().manual_seed(0)), 4)
+    assert batch.inputs.shape == (100, 4, 2) and batch.targets.shape == (4,)
+    found = remembered(network, task, batch)
+    assert (found["steps"], found["end"], found["projected"]) == (43, "below", 43.0)
+    assert found["steps"] == math.floor(math.log(100) / -math.log(0.9))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert remembered(build(task, VARIANTS["scrn"], 8), task, batch) is None
+    dilated = build(task, Variant("dilated_rnn", {"num_layers": 3, "dilation": 5}), 8)
+    assert remembered(dilated, task, batch)["steps"] % 5 == 0
 
 
 def row(variant, length, seed, solved, error, updates=100, task="adding", goal=0.01, **changes):

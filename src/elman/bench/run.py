@@ -14,6 +14,7 @@ from .. import __version__
 from ..training import build_optimizer, clip, write_tensors
 from ._task import Task, between, bounds
 from .network import SequenceNetwork
+from .remembered import first_rows, remembered
 from .tasks import TASKS
 from .variants import VARIANTS, Variant
 
@@ -56,10 +57,10 @@ def run(spec: Run, progress: Progress = lambda done, most, error: None) -> dict[
     """Train and measure; returns the row of the results.
 
     The row holds the fields of `Run.key` and: `outcome` (solved, updates, patience, seconds or diverged), `solved`
-    (None where the task has no goal), `error` on the test sequences, `measure`, `goal`, `guess`, `updates` and
-    `seconds` used, `curve` (the figure on the validation sequences at every `check_every` updates), `longer` (the
-    figure by length), `hidden_size`, `parameters` of the layer, `batch_size`, `options`, `optimizer`, `learning_rate`,
-    `clip_norm`, `threads`, `elman`, `torch`.
+    (None where the task has no goal), `error` on the test sequences, `measure`, `goal`, `guess`, `memory` (see
+    `remembered`; at `start` and `end`), `updates` and `seconds` used, `curve` (the figure on the validation sequences
+    at every `check_every` updates), `longer` (the figure by length), `hidden_size`, `parameters` of the layer,
+    `batch_size`, `options`, `optimizer`, `learning_rate`, `clip_norm`, `threads`, `elman`, `torch`.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(spec.threads)
@@ -116,10 +117,12 @@ class _Training:
 
     def row(self) -> dict[str, Any]:
         spec, task, settings = self.spec, self.task, self.settings
+        memory = {"start": self._remembered()}
         started = time.monotonic()
         outcome = self._train(started)
         seconds = time.monotonic() - started
         self.network.load_state_dict(self.weights)
+        memory["end"] = self._remembered()
         if spec.keep is not None:
             spec.keep.mkdir(parents=True, exist_ok=True)
             name = f"{spec.task}-{spec.length}-{spec.variant}-{spec.seed}.safetensors"
@@ -135,6 +138,7 @@ class _Training:
             "error": _rounded(error),
             "goal": task.goal,
             "guess": task.guess,
+            "memory": memory,
             "updates": self.updates,
             "seconds": round(seconds, 1),
             "check_every": task.check_every,
@@ -183,6 +187,13 @@ class _Training:
             if self.spec.seconds and time.monotonic() - started > self.spec.seconds:
                 return "seconds"
         return "updates"
+
+    def _remembered(self) -> dict[str, Any] | None:
+        """On sequences of its own, the same before and after training."""
+        generator = Generator().manual_seed(3 * self.spec.seed + 2)
+        longest = self.lengths[1]
+        batch = next(iter(self.task.held_out("validation", (longest, longest), generator)))
+        return remembered(self.network, self.task, first_rows(batch))
 
     @torch.no_grad()
     def _measure(self, split: str, lengths: tuple[int, int] | None = None) -> float:
