@@ -111,7 +111,7 @@ def measure(name: str, rounds: int) -> dict[str, object]:
     medians = {peer: statistics.median(values[1:]) for peer, values in times.items()}
     return {
         "case": name,
-        "path": "kernel" if cell in kernels.CELLS else "reference",
+        "path": "kernel" if kernels.has(cell) else "reference",
         "plain": kin,
         "ms": {peer: round(1e3 * value, 2) for peer, value in medians.items()},
         "quartiles_ms": {

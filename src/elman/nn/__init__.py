@@ -9,6 +9,7 @@ from ._cells import CELLS
 from ._clockwork import ClockworkRNN
 from ._coupled import CoupledLSTM
 from ._dilated import DilatedGRU, DilatedLSTM, DilatedRNN
+from ._embedding import Embedding
 from ._gru import GRU
 from ._gru_before import ResetBeforeGRU
 from ._indrnn import IndRNN
@@ -43,6 +44,7 @@ __all__ = [
     "DilatedGRU",
     "DilatedLSTM",
     "DilatedRNN",
+    "Embedding",
     "IndRNN",
     "LayerNormGRU",
     "LayerNormLSTM",

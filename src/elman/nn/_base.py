@@ -9,7 +9,6 @@ from torch.nn.utils.rnn import PackedSequence
 from .. import ops
 from ..errors import ShapeError, UsageError
 from ..ops import Weights
-from ..ops._run import CELLS as KERNELS
 from . import _initial
 from ._border import Border, Lengths
 from ._regularised import LayerOptions, Regularised
@@ -296,7 +295,7 @@ class Recurrent(Regularised):
         """Whether the kernels may be called without the operators, and nothing but them has to be computed."""
         return (
             self.is_cell_alone
-            and self.cell in KERNELS
+            and ops.kernels.has(self.cell)
             and ops.is_direct(x)
             and not self.proj_size
             and not (self.dropout and self.training)

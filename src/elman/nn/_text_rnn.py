@@ -13,6 +13,7 @@ from ..ops import ragged
 from . import _initial
 from ._base import Recurrent
 from ._border import Border, Lengths
+from ._embedding import Embedding
 from ._merge import check_merge, merged, merged_size
 from ._pooling import Pooling
 from ._stack import layers_of, recurrent_network
@@ -82,7 +83,7 @@ class TextRNN(torch.nn.Module):
         self.feature_dim = feature_dim
         self.feature_dropout = feature_dropout
         self.unk_id = unk_id
-        self.embedding = torch.nn.Embedding(vocab_size, embedding_dim)
+        self.embedding = Embedding(vocab_size, embedding_dim)
         self.recurrent = recurrent_network(
             embedding_dim + feature_dim,
             cell=cell,

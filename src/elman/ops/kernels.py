@@ -80,6 +80,11 @@ def free_memory() -> None:
     _kernels.free_idle_blocks()
 
 
+def has(cell: str) -> bool:
+    """Whether there is a kernel for this cell."""
+    return cell in NUMBER
+
+
 def has_reserve(cell: str) -> bool:
     """Whether the backward pass needs more than the output."""
     return not cell.startswith("rnn_")
