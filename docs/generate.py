@@ -5,6 +5,7 @@ A test compares them. `make docs` runs it.
 
 import contextlib
 import io
+import json
 import os
 import re
 import sys
@@ -13,11 +14,14 @@ from pathlib import Path
 
 os.environ.update(COLUMNS="110", TERM="dumb", NO_COLOR="1")
 
+from elman.bench import summary
 from elman.classify import PRESETS, ClassifierConfig, resolve
 from elman.cli._app import run
+from elman.report import memory_tables
 
 HERE = Path(__file__).parent
-COMMANDS = ("train", "evaluate", "predict", "summary", "report", "compare")
+RESULTS = HERE.parent / "benchmarks" / "results"
+COMMANDS = ("train", "evaluate", "predict", "summary", "report", "compare", "bench memory")
 
 
 def settings() -> str:
@@ -54,14 +58,25 @@ def command_line() -> str:
 def performance() -> str:
     """The page as it stands down to the mark, and behind it the tables of benchmarks/results/speed.jsonl."""
     sys.path.insert(0, str(HERE.parent / "benchmarks" / "speed"))
-    from tables import markdown
+    import tables
 
+    return _above("performance.md") + tables.markdown()
+
+
+def _above(page: str) -> str:
+    """A page down to the mark below which it is generated."""
     mark = "<!-- what follows is written by docs/generate.py -->\n"
-    text = (HERE / "performance.md").read_text(encoding="utf-8")
-    return text[: text.index(mark)] + mark + "\n" + markdown()
+    text = (HERE / page).read_text(encoding="utf-8")
+    return text[: text.index(mark)] + mark + "\n"
 
 
-PAGES = {"settings.md": settings, "cli.md": command_line, "performance.md": performance}
+def memory() -> str:
+    """The page as it stands down to the mark, and behind it the tables of benchmarks/results/memory.jsonl."""
+    rows = [json.loads(line) for line in (RESULTS / "memory.jsonl").read_text(encoding="utf-8").splitlines()]
+    return _above("memory.md") + memory_tables(summary(rows))
+
+
+PAGES = {"settings.md": settings, "cli.md": command_line, "performance.md": performance, "memory.md": memory}
 
 if __name__ == "__main__":
     for name, write in PAGES.items():

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
-@pytest.mark.parametrize("page", ["settings.md", "cli.md", "performance.md"])
+@pytest.mark.parametrize("page", ["settings.md", "cli.md", "performance.md", "memory.md"])
 def test_generated_pages_are_fresh(page):
     """`make docs` writes them anew."""
     code = f"import generate; print(generate.PAGES[{page!r}](), end='')"
