@@ -56,11 +56,13 @@ def command_line() -> str:
 
 
 def performance() -> str:
-    """The page as it stands down to the mark, and behind it the tables of benchmarks/results/speed.jsonl."""
+    """The page as it stands down to the mark, and behind it the tables of speed.jsonl and family.jsonl."""
     sys.path.insert(0, str(HERE.parent / "benchmarks" / "speed"))
+    sys.path.insert(0, str(HERE.parent / "benchmarks"))
+    import family
     import tables
 
-    return _above("performance.md") + tables.markdown()
+    return _above("performance.md") + tables.markdown() + "\n" + family.markdown()
 
 
 def _above(page: str) -> str:
