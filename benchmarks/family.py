@@ -131,8 +131,8 @@ def markdown() -> str:
     lines = [
         "## The family",
         "",
-        "`python benchmarks/family.py`: one layer, forward and backward, float32, B 32, T 200, I = H = 128. First what a",
-        "cell or an option costs beside the plain cell of its kind (the rows of `rnn_tanh`, `lstm` and `gru` themselves",
+        "`python benchmarks/family.py`: one layer, forward and backward, float32, B 32, T 200, I = H = 128. First what",
+        "a cell or option costs beside the plain cell of its kind (the rows of `rnn_tanh`, `lstm` and `gru` themselves",
         "show the noise); then a torch loop over the same formulas, `elman.ops.reference`, against ours. Medians of",
         "interleaved runs.",
         "",
