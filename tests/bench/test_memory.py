@@ -296,6 +296,8 @@ def test_ctrl_c_leaves_a_whole_file(tmp_path, jobs):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A test run in the background of a shell has SIGINT ignored, and a child inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     path, until = tmp_path / "memory.jsonl", time.monotonic() + 60
     while not path.exists() and time.monotonic() < until:
