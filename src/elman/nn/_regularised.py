@@ -119,11 +119,17 @@ class Regularised(torch.nn.Module):
         if not (self.training and self.input_dropout):
             return data
         batch = int(batch_sizes[0]) if len(batch_sizes) else 0
-        rows, _ = ragged.rows_and_steps(batch_sizes)
-        return data * dropout(data.new_ones(batch, data.shape[1]), self.input_dropout)[rows.to(data.device)]
+        return dropout_by_row(data, batch_sizes, batch, self.input_dropout)
 
     def _dropped_weights(self, weights: ops.Weights) -> ops.Weights:
         if not (self.training and self.weight_drop):
             return weights
         assert weights.weight_hh is not None
         return weights._replace(weight_hh=dropout(weights.weight_hh, self.weight_drop))
+
+
+def dropout_by_row(data: Tensor, batch_sizes: Tensor, batch: int, rate: float) -> Tensor:
+    """Data [N, F] with features dropped, the same ones at every step of a row (Gal & Ghahramani 2016, eq. 7)."""
+    mask = dropout(data.new_ones(batch, data.shape[1]), rate)
+    rows, _ = ragged.rows_and_steps(batch_sizes)
+    return data * mask[rows.to(data.device)]

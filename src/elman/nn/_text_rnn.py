@@ -9,13 +9,13 @@ from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import ShapeError
-from ..ops import ragged
 from . import _initial
 from ._base import Recurrent
 from ._border import Border, Lengths
 from ._embedding import Embedding
 from ._merge import check_merge, merged, merged_size
 from ._pooling import Pooling
+from ._regularised import dropout_by_row
 from ._stack import layers_of, recurrent_network
 
 _GLOROT = ("weight_ih", "weight_hr", "weight_ic", "weight_ch")
@@ -166,9 +166,7 @@ class TextRNN(torch.nn.Module):
             tokens = tokens.masked_fill(torch.rand(tokens.shape, device=tokens.device) < self.word_dropout, self.unk_id)
         vectors: Tensor = self.embedding(tokens)
         if self.training and self.embedding_dropout:
-            mask = dropout(vectors.new_ones(border.batch, vectors.shape[1]), self.embedding_dropout)
-            rows, _ = ragged.rows_and_steps(border.batch_sizes)
-            vectors = vectors * mask[rows.to(vectors.device)]
+            vectors = dropout_by_row(vectors, border.batch_sizes, border.batch, self.embedding_dropout)
         return vectors
 
     def _hide_some(self, features: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ in the cache when they read it, and so that no memory grows with the length but 
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -72,6 +73,11 @@ class Run:
     def scratch(self, piece: Piece, width: int) -> Tensor:
         return self.new(piece.elements.stop - piece.elements.start, width)
 
+    @cached_property
+    def rows(self) -> Tensor:
+        """[N] the row of each element."""
+        return ragged.rows_and_steps(self._batch_sizes)[0]
+
     def whole(self) -> Piece:
         return Piece(0, self.steps, slice(0, self.elements))
 
@@ -114,8 +120,7 @@ class Run:
         """What entered each element's product, as parts (elements of the piece, states): views where there is one."""
         start, stop, batch = piece.elements.start, piece.elements.stop, self.batch
         if mask is not None:
-            rows, _ = ragged.rows_and_steps(self._batch_sizes)
-            return [(slice(None), self.states_before(piece, output, h_0).mul_(mask[piece.of(rows)]))]
+            return [(slice(None), self.states_before(piece, output, h_0).mul_(mask[piece.of(self.rows)]))]
         if self.elements != self.steps * batch or not self.elements:
             return [(slice(None), self.states_before(piece, output, h_0))]
         if not self.reverse:

@@ -37,7 +37,7 @@ def backward(
     assert options.bptt_truncate is not None
     output, gates, inner = reserve
     whole = Run(cell, data, batch_sizes, state_0[0], reverse)
-    rows, _ = ragged.rows_and_steps(batch_sizes)
+    rows = whole.rows
     later = ragged.later_elements(batch_sizes, reverse)
     last, has_later = later < 0, later >= 0
     earlier = torch.full_like(later, -1)
@@ -67,9 +67,7 @@ def backward(
             d[last] += final[rows[last]]
             d_0[never:] = final[never:]
 
-    total = (
-        torch.zeros_like(gates) if gates is not None and gates.numel() else data.new_zeros(run.elements, run.stacked)
-    )
+    total = data.new_zeros(run.elements, run.stacked)
     total_inner = data.new_zeros(run.elements, run.hidden) if cell == "gru" else None
     dvectors = None if vectors is None else vectors.new_zeros(run.elements, *vectors.shape)
     dh_whole = torch.zeros_like(dstates[0]) if record else None

@@ -7,7 +7,6 @@ back-propagation through time written out (`time.py`), full and truncated, witho
 A state is a tuple of [B, H] tensors: (h,), or (h, c) for the LSTM kinds.
 """
 
-import torch
 from torch import Tensor
 
 from ..options import Options
@@ -107,7 +106,6 @@ def gru(
     return output, h_n
 
 
-@torch.no_grad()
 def rnn_backward(
     doutput: Tensor,
     dh_n: Tensor,
@@ -131,7 +129,6 @@ def rnn_backward(
     return recurrent_backward(f"rnn_{nonlinearity}", *arguments, reverse=reverse, options=Options(bptt_truncate))
 
 
-@torch.no_grad()
 def lstm_backward(
     doutput: Tensor,
     dh_n: Tensor,
@@ -150,7 +147,6 @@ def lstm_backward(
     return recurrent_backward("lstm", *arguments, reverse=reverse, options=Options(bptt_truncate))
 
 
-@torch.no_grad()
 def gru_backward(
     doutput: Tensor,
     dh_n: Tensor,
