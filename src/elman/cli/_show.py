@@ -66,11 +66,23 @@ class TrainingProgress(FitEvents):
             self._bar = None
 
 
+def table_of(*columns: str, left: tuple[str, ...], gap: int = 1, no_wrap: bool = False) -> Table:
+    """An empty table; the columns of words stand to the left, those of figures to the right."""
+    table = Table(box=None, padding=(0, gap), header_style="bold")
+    for name in columns:
+        table.add_column(name, justify="left" if name in left else "right", no_wrap=no_wrap)
+    return table
+
+
+def figure(value: float | None, form: str) -> str:
+    """A number in this format, or a dash where there is none."""
+    return "-" if value is None else format(value, form)
+
+
 def metrics_table(metrics: dict[str, dict[str, Any]]) -> Table:
     """One row per split."""
-    table = Table(box=None, padding=(0, 2), header_style="bold")
-    for name in ("split", "texts", "accuracy", "macro F1", "log-loss", "calibration error"):
-        table.add_column(name, justify="left" if name == "split" else "right")
+    names = ("split", "texts", "accuracy", "macro F1", "log-loss", "calibration error")
+    table = table_of(*names, left=("split",), gap=2)
     for split, m in metrics.items():
         figures = [f"{m[k]:.4f}" for k in ("accuracy", "macro_f1", "loss", "ece")]
         table.add_row(split, f"{m['rows']:,}", *figures)
@@ -79,9 +91,7 @@ def metrics_table(metrics: dict[str, dict[str, Any]]) -> Table:
 
 def class_table(metrics: dict[str, Any]) -> Table:
     """One row per class."""
-    table = Table(box=None, padding=(0, 2), header_style="bold")
-    for name in ("class", "precision", "recall", "F1", "texts"):
-        table.add_column(name, justify="left" if name == "class" else "right")
+    table = table_of("class", "precision", "recall", "F1", "texts", left=("class",), gap=2)
     for row in metrics["per_class"]:
         figures = [f"{row[k]:.3f}" for k in ("precision", "recall", "f1")]
         table.add_row(Text(row["class"]), *figures, f"{row['rows']:,}")

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from .. import bench as room
 from ..errors import UsageError
-from ._show import err, out
+from ._show import err, figure, out, table_of
 
 bench = typer.Typer(name="bench", help="Measure networks on tasks with known answers.", no_args_is_help=True)
 
@@ -93,8 +93,8 @@ class _Runs:
     def finished(self, row: dict[str, Any]) -> None:
         self._bar.advance(self._all)
         which = f"{row['task']} {row['length']} {row['variant']} seed {row['seed']}"
-        figure = f"{row['measure']} {_figure(row['error'])}"
-        err.print(f"{which}  {figure}  {row['outcome']} after {row['updates']:,} updates, {row['seconds']:.0f} s")
+        measured = f"{row['measure']} {figure(row['error'], '.4g')}"
+        err.print(f"{which}  {measured}  {row['outcome']} after {row['updates']:,} updates, {row['seconds']:.0f} s")
 
     def close(self) -> None:
         """Take the bars away."""
@@ -103,9 +103,8 @@ class _Runs:
 
 def _table(rows: list[dict[str, Any]]) -> Table:
     """One row for each task, length and variant; the figures are those of the task's measure."""
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for name in ("task", "length", "variant", "solved", "updates", "figure"):
-        table.add_column(name, justify="left" if name in ("task", "variant") else "right", no_wrap=True)
+    names = ("task", "length", "variant", "solved", "updates", "figure")
+    table = table_of(*names, left=("task", "variant"), no_wrap=True)
     for row in rows:
         known = [error for error in row["errors"] if error is not None]
         table.add_row(
@@ -114,13 +113,9 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             row["variant"],
             "-" if row["solved"] is None else f"{row['solved']} of {row['runs']}",
             f"none in {row['tried']:,}" if row["updates"] is None else f"{row['updates']:,}",
-            _figure(sum(known) / len(known) if known else None),
+            figure(sum(known) / len(known) if known else None, ".4g"),
         )
     return table
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from .. import classify
 from ..errors import UsageError
 from . import _options as options
 from ._settings import with_training_options
-from ._show import TrainingProgress, err, out
+from ._show import TrainingProgress, err, figure, out, table_of
 
 
 @with_training_options
@@ -50,21 +50,16 @@ def compare(
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for name in ("preset", "validation", "test", "s/epoch", "epochs", "parameters", "gap"):
-        table.add_column(name, justify="left" if name == "preset" else "right")
+    names = ("preset", "validation", "test", "s/epoch", "epochs", "parameters", "gap")
+    table = table_of(*names, left=("preset",))
     for row in rows:
-        accuracies = [_figure(row[k]) for k in ("validation_accuracy", "test_accuracy")]
+        accuracies = [figure(row[k], ".4f") for k in ("validation_accuracy", "test_accuracy")]
         table.add_row(
             row["preset"],
             *accuracies,
             f"{row['seconds_per_epoch']:.1f}",
             str(row["epochs"]),
             f"{row['parameters']:,}",
-            _figure(row["gap"]),
+            figure(row["gap"], ".4f"),
         )
     return table
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from .. import classify
 from . import _options as options
-from ._show import err, out
+from ._show import err, figure, out, table_of
 
 
 def diagnose(
@@ -46,9 +45,8 @@ def diagnose(
 
 def show(found: dict[str, Any]) -> None:
     """The layers, the verdict and the remedies."""
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for name in ("layer", "cell", "memory", "Lyapunov", "radius", "tanh > 0.9", "verdict"):
-        table.add_column(name, justify="left" if name in ("layer", "cell", "verdict") else "right", no_wrap=True)
+    names = ("layer", "cell", "memory", "Lyapunov", "radius", "tanh > 0.9", "verdict")
+    table = table_of(*names, left=("layer", "cell", "verdict"), no_wrap=True)
     for layer in found["layers"]:
         at_least = ">= " if layer["memory"]["end"] == "open" else ""
         radii = [gate["radius"] for gate in layer["matrix"] if gate["radius"] is not None]
@@ -57,16 +55,12 @@ def show(found: dict[str, Any]) -> None:
             layer["name"],
             layer["cell"],
             f"{at_least}{layer['memory']['steps']}",
-            _figure(layer["lyapunov"], "+.3f"),
-            _figure(max(radii, default=None), ".2f"),
-            _figure(max(squashed, default=None), ".0%"),
+            figure(layer["lyapunov"], "+.3f"),
+            figure(max(radii, default=None), ".2f"),
+            figure(max(squashed, default=None), ".0%"),
             layer["verdict"]["kind"],
         )
     out.print(table)
     out.print(f"{found['verdict']['kind']}: {found['verdict']['reason']}")
     for remedy in found["remedies"]:
         out.print(f"  try {remedy['flag']}: {remedy['why']}", markup=False)
-
-
-def _figure(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
