@@ -11,33 +11,42 @@ import re
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 os.environ.update(COLUMNS="110", TERM="dumb", NO_COLOR="1")
 
+from elman import classify, language
 from elman.bench import summary
-from elman.classify import PRESETS, ClassifierConfig, resolve
 from elman.cli._app import run
 from elman.report import memory_tables
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
-COMMANDS = ("train", "evaluate", "predict", "summary", "report", "compare", "bench memory")
+COMMANDS = ("train", "evaluate", "predict", "summary", "report", "compare", "pretrain", "bench memory")
 
 
 def settings() -> str:
-    """A table of every setting with its value in each preset."""
-    configs = {preset: resolve(preset) for preset in PRESETS}
-    lines = [
-        "# Settings",
-        "",
-        "Every setting is a flag of `elman train` (`--hidden-size 128`), a key of a TOML file given by `--config`",
-        "(`hidden_size = 128`) and a parameter of `elman.TextClassifier` (`hidden_size=128`). Written by",
-        "`docs/generate.py` from `src/elman/classify/config.py`.",
-        "",
-        f"| setting | meaning | {' | '.join(configs)} |",
-        f"| --- | --- |{' --- |' * len(configs)}",
-    ]
-    for field in fields(ClassifierConfig):
+    """Tables of every setting with its value in each preset."""
+    classifier = _table({preset: classify.resolve(preset) for preset in classify.PRESETS})
+    model = _table({preset: language.resolve(preset) for preset in language.PRESETS})
+    return f"""# Settings
+
+Every setting is a flag (`--hidden-size 128`), a key of a TOML file given by `--config` (`hidden_size = 128`) and a
+parameter in Python (`hidden_size=128`). Written by `docs/generate.py` from `src/elman/classify/config.py` and
+`src/elman/language/config.py`.
+
+## Of a classifier: `elman train`, `elman.TextClassifier`
+
+{classifier}
+## Of a language model: `elman pretrain`, `elman.LanguageModel`
+
+{model}"""
+
+
+def _table(configs: dict[str, Any]) -> str:
+    """A row for each setting, a column for each preset."""
+    lines = [f"| setting | meaning | {' | '.join(configs)} |", f"| --- | --- |{' --- |' * len(configs)}"]
+    for field in fields(next(iter(configs.values()))):
         values = " | ".join(str(getattr(config, field.name)) for config in configs.values())
         lines.append(f"| `{field.name}` | {field.metadata['help']} | {values} |")
     return "\n".join(lines) + "\n"

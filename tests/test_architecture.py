@@ -18,8 +18,9 @@ ARROWS = {
     "training": set(),
     "report": set(),
     "bench": {"ops", "nn", "diagnostics", "training", "report"},
-    "classify": {"ops", "nn", "diagnostics", "text", "training", "report"},
-    "cli": {"nn", "text", "training", "classify", "bench"},
+    "language": {"nn", "text", "training", "report"},
+    "classify": {"ops", "nn", "diagnostics", "text", "training", "report", "language"},
+    "cli": {"nn", "text", "training", "language", "classify", "bench"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ..errors import UsageError
 from ..report import write_memory
-from ..training import within
+from ..settings import within
 from . import results
 from ._task import bounds
 from .run import Run, run

@@ -8,7 +8,6 @@ from .compare import compare
 from .config import DEFAULT_PRESET, PRESETS, ClassifierConfig, resolve
 from .diagnose import SAMPLE, diagnose
 from .evaluate import evaluate
-from .fit import FitEvents
 from .persistence import load, save
 from .predict import predict
 from .report import report
@@ -20,7 +19,6 @@ __all__ = [
     "PRESETS",
     "SAMPLE",
     "ClassifierConfig",
-    "FitEvents",
     "Layer",
     "Run",
     "compare",

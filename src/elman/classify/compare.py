@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ..report import write_comparison
+from ..training import FitEvents
+from ..training.run_folder import write_json
 from .config import PRESETS, resolve
-from .fit import FitEvents
-from .run_folder import write_json
 from .summary import layers
 from .train import Run, train
 
@@ -55,5 +55,5 @@ def comparison_row(preset: str, run: Run) -> dict[str, Any]:
         "seconds_per_epoch": sum(epoch.seconds for epoch in history) / max(1, len(history)),
         "epochs": len(history),
         "parameters": sum(layer.parameters for layer in layers(run.fitted.classifier)),
-        "gap": None if best is None else best.train_accuracy - (best.validation_accuracy or 0.0),
+        "gap": None if best is None else (best.train_accuracy or 0.0) - (best.validation_accuracy or 0.0),
     }

@@ -14,8 +14,8 @@ from ..errors import DataError
 from ..nn import TextRNN
 from ..report import diagnosis_figures, write_diagnosis
 from ..text import RaggedIds, read_labelled
-from ..training import Epoch, TensorBoard, from_csv
-from . import persistence, run_folder
+from ..training import Epoch, TensorBoard, from_csv, run_folder
+from . import persistence
 from .batches import Encoded
 from .evaluate import labels_of
 from .model import Classifier

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DivergedError
 from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer, cache
-from ..training import Epoch, Listener, StopRequest, Trainer
+from ..training import Epoch, FitEvents, Listener, StopRequest, Trainer
 from .batches import Encoded
 from .config import ClassifierConfig
 from .gradient_watch import GradientWatch
@@ -45,13 +45,6 @@ class Fitted:
     history: list[Epoch]
     summary: dict[str, dict[str, Any]]
     gradients: GradientWatch | None = None
-
-
-class FitEvents(Listener):
-    """A training listener that also hears of the stages before and after training."""
-
-    def stage(self, name: str) -> None:
-        """A stage begins: "reading words", "n-grams", ..."""
 
 
 def fit(

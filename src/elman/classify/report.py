@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..report import write_report
-from .run_folder import read_report_data
+from ..training.run_folder import read_report_data
 
 
 def report(run: str | Path) -> Path:

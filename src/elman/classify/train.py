@@ -11,14 +11,15 @@ import numpy as np
 from .. import __version__
 from ..errors import DivergedError
 from ..report import clipping_verdict, write_report
+from ..settings import to_toml
 from ..text import LabelledTexts, read_labelled
-from ..training import Listener, TensorBoard, gradient_summary, stop_requests, to_csv, write_text
-from . import persistence, run_folder
-from .config import ClassifierConfig, resolve, to_toml
+from ..training import FitEvents, Listener, TensorBoard, gradient_summary, run_folder, stop_requests, to_csv, write_text
+from . import persistence
+from .config import ClassifierConfig, resolve
 from .diagnose import diagnose_split
 from .diagnose import write as write_diagnosis
 from .evaluate import evaluate_split
-from .fit import FitEvents, Fitted, fit
+from .fit import Fitted, fit
 from .split import Split, class_numbers, find_classes, hold_out
 from .summary import layers
 

@@ -15,6 +15,7 @@ from .compare import compare
 from .diagnose import diagnose
 from .evaluate import evaluate
 from .predict import predict
+from .pretrain import pretrain
 from .report import report
 from .summary import summary
 from .train import train
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (train, evaluate, predict, summary, report, compare, diagnose):
+for command in (train, evaluate, predict, summary, report, compare, diagnose, pretrain):
     app.command()(command)
 app.add_typer(bench)
 

@@ -15,4 +15,7 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder wri
 TextColumn = Annotated[str | None, typer.Option(help="Column of the text; guessed when obvious.")]
 LabelColumn = Annotated[str | None, typer.Option(help="Column of the label; guessed when obvious.")]
 Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing run.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the run folder.")]
+TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Write event files into the run folder.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="TOML file with any of the settings below.")]

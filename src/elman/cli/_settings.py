@@ -1,4 +1,4 @@
-"""Options that `train` and `compare` share: where data is read from, and one flag per field of `ClassifierConfig`."""
+"""One flag per field of a dataclass of settings, and where labelled data is read from."""
 
 import inspect
 from collections.abc import Callable
@@ -21,37 +21,44 @@ _READING = {
     "text_column": (options.TextColumn, None),
     "label_column": (options.LabelColumn, None),
     "encoding": (options.Encoding, "utf-8"),
-    "overwrite": (Annotated[bool, typer.Option("--overwrite", help="Replace an existing run.")], False),
+    "overwrite": (options.Overwrite, False),
 }
-_SETTINGS = {
-    field.name: (
-        Annotated[
-            Optional[type(field.default)],  # noqa: UP045 (typer reads the class made at run time)
-            typer.Option(help=field.metadata["help"], show_default=False, rich_help_panel="Settings"),
-        ],
-        None,
-    )
-    for field in fields(ClassifierConfig)
-}
+
+
+def with_settings(config: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add a flag for every setting to a command, which gets them as the dictionary `settings`, None where not given."""
+    flags = {
+        field.name: (
+            Annotated[
+                Optional[type(field.default)],  # noqa: UP045 (typer reads the class made at run time)
+                typer.Option(help=field.metadata["help"], show_default=False, rich_help_panel="Settings"),
+            ],
+            None,
+        )
+        for field in fields(config)
+    }
+    return lambda function: _with(function, {"settings": flags})
 
 
 def with_training_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the shared options to a command, which gets them as two dictionaries.
+    """Add what `train` and `compare` share: the settings, and further arguments of `classify.train` as `reading`."""
+    return with_settings(ClassifierConfig)(_with(function, {"reading": _READING}))
 
-    `reading` holds the further arguments of `classify.train`; `settings` every setting, None where not given.
-    """
+
+def _with(function: Callable[..., None], groups: dict[str, dict[str, tuple[Any, Any]]]) -> Callable[..., None]:
+    """Options of a group reach the function as one dictionary under the group's name."""
 
     @wraps(function)
     def command(**arguments: Any) -> None:
-        reading = {name: arguments.pop(name) for name in _READING}
-        settings = {name: arguments.pop(name) for name in _SETTINGS}
-        function(**arguments, reading=reading, settings=settings)
+        gathered = {group: {name: arguments.pop(name) for name in names} for group, names in groups.items()}
+        function(**arguments, **gathered)
 
-    own = [p for p in inspect.signature(function).parameters.values() if p.name not in ("reading", "settings")]
+    own = [p for p in inspect.signature(function).parameters.values() if p.name not in groups]
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [p.replace(kind=keyword) for p in own] + [
         inspect.Parameter(name, keyword, default=default, annotation=annotation)
-        for name, (annotation, default) in {**_READING, **_SETTINGS}.items()
+        for options_of in groups.values()
+        for name, (annotation, default) in options_of.items()
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}

@@ -1,6 +1,8 @@
 """What a person sees while a command works: progress on stderr, tables on stdout."""
 
+import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,20 +11,39 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
-from ..classify import FitEvents
-from ..training import Epoch, Step
+from ..training import Epoch, FitEvents, Step
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-class _Rate(ProgressColumn):
+class _Figures(ProgressColumn):
+    """What the newest step says of the epoch so far."""
+
+    def __init__(self, say: Callable[[Step], str], unit: str) -> None:
+        super().__init__()
+        self._say, self._unit = say, unit
+
     def render(self, task: Task) -> Text:
-        return Text(f"{task.fields.get('rate', 0):,.0f} texts/s")
+        step = task.fields["step"]
+        return Text("" if step is None else f"{self._say(step)}  {task.fields['rate']:,.0f} {self._unit}/s")
 
 
 class TrainingProgress(FitEvents):
     """Stages, a live bar per epoch and a line when it is done; lines only where stderr is no terminal."""
+
+    unit = "texts"
+
+    def step_line(self, step: Step) -> str:
+        """Figures beside the bar."""
+        return f"loss {step.loss:.4f}  accuracy {step.accuracy:.4f}"
+
+    def epoch_line(self, epoch: Epoch) -> str:
+        """Figures of an epoch that is done."""
+        line = f"train loss {epoch.train_loss:.4f} accuracy {epoch.train_accuracy:.4f}"
+        if epoch.validation_loss is not None:
+            line += f"  validation loss {epoch.validation_loss:.4f} accuracy {epoch.validation_accuracy:.4f}"
+        return line
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
@@ -37,12 +58,12 @@ class TrainingProgress(FitEvents):
         columns = (
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f}%  loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.4f}"),
-            _Rate(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            _Figures(self.step_line, self.unit),
             TimeRemainingColumn(),
         )
         self._bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
-        self._task = self._bar.add_task("", total=steps, completed=first_step, epoch=epoch, loss=0, accuracy=0, rate=0)
+        self._task = self._bar.add_task("", total=steps, completed=first_step, epoch=epoch, step=None, rate=0)
         self._bar.start()
 
     def step_done(self, step: Step, model: torch.nn.Module) -> None:
@@ -50,20 +71,41 @@ class TrainingProgress(FitEvents):
         if self._first < 0:
             self._first = step.examples
         rate = (step.examples - self._first) / max(1e-9, time.monotonic() - self._started)
-        self._bar.update(self._task, completed=step.in_epoch, loss=step.loss, accuracy=step.accuracy, rate=rate)
+        self._bar.update(self._task, completed=step.in_epoch, step=step, rate=rate)
 
     def epoch_done(self, epoch: Epoch, is_best: bool) -> None:
         self.close()
-        line = f"epoch {epoch.epoch:>2}  train loss {epoch.train_loss:.4f} accuracy {epoch.train_accuracy:.4f}"
-        if epoch.validation_loss is not None:
-            line += f"  validation loss {epoch.validation_loss:.4f} accuracy {epoch.validation_accuracy:.4f}"
-        err.print(f"{line}  {epoch.seconds:.1f} s{'  best so far' if is_best else ''}")
+        best = "  best so far" if is_best else ""
+        err.print(f"epoch {epoch.epoch:>2}  {self.epoch_line(epoch)}  {epoch.seconds:.1f} s{best}")
 
     def close(self) -> None:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+class LanguageProgress(TrainingProgress):
+    """The same with the figures of a language model."""
+
+    unit = "words"
+
+    def step_line(self, step: Step) -> str:
+        return f"perplexity {perplexity(step.loss):.1f}"
+
+    def epoch_line(self, epoch: Epoch) -> str:
+        line = f"train perplexity {perplexity(epoch.train_loss):.1f}"
+        return line if epoch.validation_loss is None else f"{line}  validation {perplexity(epoch.validation_loss):.1f}"
+
+    def reached(self, count: int) -> None:
+        """A count that moves on."""
+        if err.is_terminal:
+            err.print(f"[dim]{count:,} tokens[/dim]", end="\r")
+
+
+def perplexity(loss: float) -> float:
+    """Of a loss in nats a word; infinite where that is too much for a float."""
+    return math.exp(loss) if loss < 700 else math.inf
 
 
 def table_of(*columns: str, left: tuple[str, ...], gap: int = 1, no_wrap: bool = False) -> Table:

@@ -20,8 +20,8 @@ def train(
     ] = None,
     preset: Annotated[str, typer.Option(help=f"One of {', '.join(classify.PRESETS)}.")] = classify.DEFAULT_PRESET,
     config: options.ConfigFile = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the run folder.")] = False,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write event files into the run folder.")] = False,
+    resume: options.Resume = False,
+    tensorboard: options.TensorBoard = False,
     diagnose: Annotated[
         bool, typer.Option("--diagnose", help="Watch the gradient through time and write diagnosis.html.")
     ] = False,

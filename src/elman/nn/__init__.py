@@ -14,6 +14,7 @@ from ._gru import GRU
 from ._gru_before import ResetBeforeGRU
 from ._indrnn import IndRNN
 from ._initial import INITS, chrono, forget_bias, identity, orthogonal, recurrent_range
+from ._language_model import LanguageModel
 from ._layer_norm import LayerNormGRU, LayerNormLSTM
 from ._leaky import LeakyRNN
 from ._lstm import LSTM
@@ -25,6 +26,8 @@ from ._pooling import POOLINGS, Pooling
 from ._recurrence import Recurrence
 from ._rnn import RNN, SimpleRNN
 from ._scrn import SCRN
+from ._settings import RecurrentSettings
+from ._softmax import Softmax
 from ._stack import STARTS, Stack, recurrent_network
 from ._stateful import Stateful
 from ._text_rnn import TextRNN
@@ -46,6 +49,7 @@ __all__ = [
     "DilatedRNN",
     "Embedding",
     "IndRNN",
+    "LanguageModel",
     "LayerNormGRU",
     "LayerNormLSTM",
     "LeakyRNN",
@@ -55,8 +59,10 @@ __all__ = [
     "Pooling",
     "Recurrence",
     "Recurrent",
+    "RecurrentSettings",
     "ResetBeforeGRU",
     "SimpleRNN",
+    "Softmax",
     "Stack",
     "Stateful",
     "Swap",

@@ -8,6 +8,7 @@ nothing here knows about text or training.
 
 from . import kernels, ragged, reference
 from .backend import backend, gru, is_direct, lstm, path, recurrent, rnn, use_backend
+from .cross_entropy import linear_cross_entropy
 from .options import Options
 from .recording import Record, recording
 from .reference import CELLS
@@ -22,6 +23,7 @@ __all__ = [
     "gru",
     "is_direct",
     "kernels",
+    "linear_cross_entropy",
     "lstm",
     "path",
     "ragged",

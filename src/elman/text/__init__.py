@@ -3,22 +3,29 @@
 Knows nothing of models, labels' meaning or training.
 """
 
-from . import cache
+from . import cache, corpus
+from .corpus import DOCUMENTS, Documents
 from .ids import KEEP, RaggedIds
 from .ngrams import frequent_ngrams, ngram_places
 from .read import BUILT_IN, LabelledTexts, read_labelled, read_texts
-from .tokenizer import KINDS, PAD_ID, UNKNOWN_ID, TextTokenizer
+from .settings import TextSettings
+from .tokenizer import END_ID, KINDS, PAD_ID, UNKNOWN_ID, TextTokenizer
 
 __all__ = [
     "BUILT_IN",
+    "DOCUMENTS",
+    "END_ID",
     "KEEP",
     "KINDS",
     "PAD_ID",
     "UNKNOWN_ID",
+    "Documents",
     "LabelledTexts",
     "RaggedIds",
+    "TextSettings",
     "TextTokenizer",
     "cache",
+    "corpus",
     "frequent_ngrams",
     "ngram_places",
     "read_labelled",

@@ -11,13 +11,23 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, tr
 from ..errors import MissingExtraError, ModelFolderError, UsageError
 from .ids import RaggedIds
 
-KINDS = ("auto", "words", "bpe", "characters", "jieba")
-UNITS = {"words": "words", "bpe": "BPE pieces", "characters": "characters", "jieba": "Chinese words (jieba)"}
-PAD, UNKNOWN = "[PAD]", "[UNK]"
-PAD_ID, UNKNOWN_ID = 0, 1
+KINDS = ("auto", "words", "bpe", "characters", "spaces", "jieba")
+UNITS = {
+    "words": "words",
+    "bpe": "BPE pieces",
+    "characters": "characters",
+    "spaces": "words between spaces",
+    "jieba": "Chinese words (jieba)",
+}
+PAD, UNKNOWN, END = "[PAD]", "[UNK]", "[END]"
+PAD_ID, UNKNOWN_ID, END_ID = 0, 1, 2
 
 _WORD = r"\w+(?:['’]\w+)*|[^\w\s]"  # a word with its apostrophes, or one mark of punctuation
 _CHARACTER = r"\S"
+_ANY = r"[\s\S]"
+_SPACE = "▁"  # before a BPE piece that begins a word
+_GLUED_LEFT = re.compile(r" (?=[.,;:!?)\]}%’”…]|'(?:s|t|re|ve|ll|d|m)\b)")
+_GLUED_RIGHT = re.compile(r"(?<=[(\[{$#“‘]) ")
 _BATCH = 2048
 
 # Scripts written without spaces between words: Thai, Lao, Myanmar, Khmer, kana, Han.
@@ -56,10 +66,10 @@ def _jieba() -> Callable[[str], Iterable[str]]:
 class TextTokenizer:
     """A fitted tokenizer with its vocabulary; id 0 is padding, id 1 an unknown token.
 
-    Text is normalised first: Unicode NFKC, `<br />` to a space, lower case.
+    Text is normalised first: Unicode NFKC, `<br />` to a space, lower case; not so text that is cut at spaces.
 
     Attributes:
-        kind: words, bpe, characters or jieba.
+        kind: words, bpe, characters, spaces or jieba.
     """
 
     def __init__(self, tokenizer: Tokenizer, kind: str) -> None:
@@ -67,16 +77,26 @@ class TextTokenizer:
             raise UsageError(f"unknown kind of tokenizer {kind!r}: expected one of {', '.join(KINDS[1:])}")
         self.kind = kind
         self._tokenizer = tokenizer
+        tokenizer.encode_special_tokens = True  # "[END]" in a text is three tokens and not the one
         self._segment = _jieba() if kind == "jieba" else None
 
     @classmethod
     def fit(
-        cls, texts: list[str], *, kind: str = "auto", vocab_size: int = 30000, min_count: int = 1
+        cls,
+        texts: Iterable[str],
+        *,
+        kind: str = "auto",
+        vocab_size: int = 30000,
+        min_count: int = 1,
+        generative: bool = False,
     ) -> "TextTokenizer":
         """Learn the vocabulary: the `vocab_size` most frequent tokens that occur at least `min_count` times.
 
         Args:
-            vocab_size: V, the two special ids included.
+            texts: any iterable; read once, or a second time first where the kind is "auto".
+            vocab_size: V, the special ids included.
+            generative: keep spaces between pieces and characters, so that `text_of` can put them together, and have a
+                token for the end.
         """
         if kind not in KINDS:
             raise UsageError(f"unknown tokenizer {kind!r}: choose one of {', '.join(KINDS)}")
@@ -85,13 +105,20 @@ class TextTokenizer:
         kind = choose_kind(texts) if kind == "auto" else kind
         model = models.BPE(unk_token=UNKNOWN) if kind == "bpe" else models.WordLevel(unk_token=UNKNOWN)
         tokenizer = Tokenizer(model)
-        tokenizer.normalizer = normalizers.Sequence(
-            [normalizers.NFKC(), normalizers.Replace(Regex(r"<br\s*/?>"), " "), normalizers.Lowercase()]
-        )
-        pattern = {"characters": _CHARACTER, "jieba": r"\S+"}.get(kind, _WORD)
-        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "removed", invert=True)
+        if kind != "spaces":
+            tokenizer.normalizer = normalizers.Sequence(
+                [normalizers.NFKC(), normalizers.Replace(Regex(r"<br\s*/?>"), " "), normalizers.Lowercase()]
+            )
+        if generative and kind == "bpe":
+            tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(_SPACE)
+        else:
+            pattern = {"characters": _ANY if generative else _CHARACTER, "jieba": r"\S+", "spaces": r"\S+"}
+            tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern.get(kind, _WORD)), "removed", invert=True)
         trainer = (trainers.BpeTrainer if kind == "bpe" else trainers.WordLevelTrainer)(
-            vocab_size=vocab_size, min_frequency=min_count, special_tokens=[PAD, UNKNOWN], show_progress=False
+            vocab_size=vocab_size,
+            min_frequency=min_count,
+            special_tokens=[PAD, UNKNOWN, END] if generative else [PAD, UNKNOWN],
+            show_progress=False,
         )
         result = cls(tokenizer, kind)
         tokenizer.train_from_iterator((result._prepared(text) for text in texts), trainer)
@@ -119,10 +146,31 @@ class TextTokenizer:
             for i, t, (a, b) in zip(encoded.ids, encoded.tokens, encoded.offsets, strict=True)
         ]
 
+    def text_of(self, ids: Iterable[int]) -> str:
+        """The text that these tokens stand for, as near as they tell; each end is a line's end."""
+        tokens = ["\n" if i == self.end_id else self._token(i) for i in ids]
+        if self.kind in ("characters", "bpe", "jieba"):
+            return "".join(tokens).replace(_SPACE, " ")
+        text = " ".join(tokens).replace(" \n ", "\n").replace("\n ", "\n").replace(" \n", "\n")
+        return text if self.kind == "spaces" else _GLUED_RIGHT.sub("", _GLUED_LEFT.sub("", text))
+
+    def _token(self, i: int) -> str:
+        return str(self._tokenizer.id_to_token(i))
+
+    def words(self) -> list[str]:
+        """The vocabulary in the order of the ids."""
+        return [self._token(i) for i in range(self.vocab_size)]
+
     @property
     def unit(self) -> str:
         """What the tokens are, in words for people."""
         return UNITS[self.kind]
+
+    @property
+    def end_id(self) -> int | None:
+        """Id of the token that ends a line or a document, which `encode` does not add; None without one."""
+        found: int | None = self._tokenizer.token_to_id(END)
+        return found
 
     @property
     def vocab_size(self) -> int:

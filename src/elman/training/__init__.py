@@ -3,18 +3,20 @@
 Knows losses and batches; knows nothing of text, classes or files of data.
 """
 
+from . import model_folder, run_folder
 from .checkpoint import write_tensors, write_text
 from .history import Epoch, from_csv, gradient_summary, to_csv
 from .interrupt import StopRequest, stop_requests
-from .loop import Interrupted, Listener, Step, Task, Trainer
+from .loop import FitEvents, Interrupted, Listener, Step, Task, Trainer
 from .optimize import build_optimizer, clip
-from .settings import OPTIMIZERS, SCHEDULES, TrainingSettings, choose, within
+from .settings import OPTIMIZERS, SCHEDULES, TrainingSettings
 from .tensorboard import TensorBoard
 
 __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
     "Epoch",
+    "FitEvents",
     "Interrupted",
     "Listener",
     "Step",
@@ -24,13 +26,13 @@ __all__ = [
     "Trainer",
     "TrainingSettings",
     "build_optimizer",
-    "choose",
     "clip",
     "from_csv",
     "gradient_summary",
+    "model_folder",
+    "run_folder",
     "stop_requests",
     "to_csv",
-    "within",
     "write_tensors",
     "write_text",
 ]

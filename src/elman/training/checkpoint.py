@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError, RunFolderError
 
-_FORMAT = "2"
+_FORMAT = "3"
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

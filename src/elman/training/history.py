@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 
 @dataclass(frozen=True)
 class Epoch:
-    """One row of the history; validation figures are None where there is no validation data.
+    """One row of the history; None stands for what was not measured, such as a validation without validation data.
 
     Attributes:
         epoch: counted from 1.
@@ -18,7 +18,7 @@ class Epoch:
 
     epoch: int
     train_loss: float
-    train_accuracy: float
+    train_accuracy: float | None
     validation_loss: float | None
     validation_accuracy: float | None
     learning_rate: float

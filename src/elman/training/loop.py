@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,11 +26,14 @@ class Task(Protocol):
     def batches(self, epoch: int) -> Sequence[Any]:
         """The batches of an epoch in order, the same at every call."""
 
-    def loss(self, model: torch.nn.Module, batch: Any) -> tuple[Tensor, int, int]:
-        """Mean loss, number of right answers, and number of examples."""
+    def loss(self, model: torch.nn.Module, batch: Any) -> tuple[Tensor, int | None, int]:
+        """Mean loss, number of right answers if they are counted, and number of examples.
+
+        A batch may have an attribute `rate_scale`, by which the learning rate of its step is multiplied.
+        """
 
     def validate(self, model: torch.nn.Module) -> dict[str, float] | None:
-        """`loss` and `accuracy` on the validation data, or None without any."""
+        """`loss` on the validation data, and `accuracy` if it is counted; None without validation data."""
 
 
 class Listener(Protocol):
@@ -43,6 +46,16 @@ class Listener(Protocol):
     def epoch_done(self, epoch: Epoch, is_best: bool) -> None: ...
 
 
+class FitEvents(Listener):
+    """A listener that also hears of the stages before and after training."""
+
+    def stage(self, name: str) -> None:
+        """A stage begins: "reading words", "n-grams", ..."""
+
+    def reached(self, count: int) -> None:
+        """So many tokens are done in this stage."""
+
+
 @dataclass(frozen=True)
 class Step:
     """The state after one step; loss and accuracy are running means of the epoch."""
@@ -50,7 +63,7 @@ class Step:
     number: int
     in_epoch: int
     loss: float
-    accuracy: float
+    accuracy: float | None
     examples: int
     learning_rate: float
     gradient_norm: float
@@ -61,7 +74,7 @@ class _Sums:
     """Running sums of an epoch, its gradient norms, and the rate of its newest step."""
 
     loss: float = 0.0
-    correct: int = 0
+    correct: int | None = 0
     count: int = 0
     norms: list[float] = field(default_factory=list)
     clipped: int = 0
@@ -81,6 +94,7 @@ class Trainer:
     """Trains a model on a task. What a validation does to the model, such as reading a stream, is undone after it.
 
     Args:
+        rate_of: factor of a parameter's learning rate, by its name; 1 for all if not given.
         checkpoint_path: where to leave a checkpoint at every epoch, every half minute and at a stop; None for nowhere.
         fingerprint: identifies settings and data; resuming asks for the same.
     """
@@ -91,6 +105,7 @@ class Trainer:
         task: Task,
         settings: TrainingSettings,
         *,
+        rate_of: Callable[[str], float] = lambda name: 1.0,
         checkpoint_path: Path | None = None,
         fingerprint: str = "",
         listeners: Sequence[Listener] = (),
@@ -101,9 +116,9 @@ class Trainer:
         self._checkpoint_path, self._fingerprint = checkpoint_path, fingerprint
         self._listeners, self._stop = listeners, stop or StopRequest()
         self._parameters = [p for p in model.parameters() if p.requires_grad]
-        self._optimizer = build_optimizer(self._parameters, settings)
-        named = model.named_parameters(remove_duplicate=False) if settings.average else ()
-        self._average = {name: parameter.detach().clone() for name, parameter in named}
+        self._optimizer = build_optimizer(_groups(model, rate_of), settings)
+        self._average = _parameters_of(model) if settings.average else {}
+        self._averaged = 0  # steps in the plain average, once it has begun
         self._flow: list[tuple[Any, float]] = [
             (module, weight) for module in model.modules() if (weight := getattr(module, "information_flow", 0.0))
         ]
@@ -120,6 +135,7 @@ class Trainer:
         self._average, self._best = groups.get("average", {}), groups.get("best", {})
         self._epoch, self._in_epoch, self._steps = progress["epoch"], progress["in_epoch"], progress["steps"]
         self._sums = _Sums(**progress["sums"])
+        self._averaged = progress["averaged"]
         self.history = [Epoch(**epoch) for epoch in progress["history"]]
 
     def fit(self) -> list[Epoch]:
@@ -153,8 +169,9 @@ class Trainer:
 
     def _step(self, batch: Any, rate: float) -> None:
         started = time.monotonic()
+        rate *= getattr(batch, "rate_scale", 1.0)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         for layer, weight in self._flow:
             layer.information_flow = information_flow(self.settings, self._steps, weight)
         loss, correct, count = self.task.loss(self.model, batch)
@@ -171,15 +188,14 @@ class Trainer:
         self._update_average()
         sums = self._sums
         sums.loss += value * count
-        sums.correct += correct
+        sums.correct = None if sums.correct is None or correct is None else sums.correct + correct
         sums.rate = rate
         sums.count += count
         sums.norms.append(norm)
         sums.clipped += clipped or (bool(self.settings.clip_norm) and norm > self.settings.clip_norm)
         sums.seconds += time.monotonic() - started
-        report = Step(
-            self._steps, self._in_epoch, sums.loss / sums.count, sums.correct / sums.count, sums.count, rate, norm
-        )
+        accuracy = None if sums.correct is None else sums.correct / sums.count
+        report = Step(self._steps, self._in_epoch, sums.loss / sums.count, accuracy, sums.count, rate, norm)
         for listener in self._listeners:
             listener.step_done(report, self.model)
 
@@ -190,7 +206,7 @@ class Trainer:
         epoch = Epoch(
             self._epoch + 1,
             sums.loss / max(1, sums.count),
-            sums.correct / max(1, sums.count),
+            None if sums.correct is None else sums.correct / max(1, sums.count),
             validation.get("loss"),
             validation.get("accuracy"),
             sums.rate,
@@ -205,6 +221,7 @@ class Trainer:
         if is_best:
             self._best = {**_copy(self.model), **{name: tensor.clone() for name, tensor in self._average.items()}}
         self._epoch, self._in_epoch, self._sums = self._epoch + 1, 0, _Sums()
+        self._average_if_stuck()
         for listener in self._listeners:
             listener.epoch_done(epoch, is_best)
         self._save()
@@ -222,11 +239,22 @@ class Trainer:
             return False
         return len(self.history) - 1 - self._best_epoch() >= self.settings.patience
 
+    def _average_if_stuck(self) -> None:
+        """Begin the plain average of NT-ASGD (Merity et al. 2018, algorithm 1)."""
+        interval = self.settings.average_on_plateau
+        losses = [epoch.validation_loss for epoch in self.history if epoch.validation_loss is not None]
+        if interval and not self._average and len(losses) > interval and losses[-1] > min(losses[:-interval]):
+            self._average = _parameters_of(self.model)
+
     def _update_average(self) -> None:
         if not self._average:
             return
-        # The first steps count less: (1 + n) / (10 + n) rises to the set decay, as in TensorFlow's moving averages.
-        decay = min(self.settings.average, (1 + self._steps) / (10 + self._steps))
+        if self.settings.average_on_plateau:
+            self._averaged += 1
+            decay = 1 - 1 / self._averaged
+        else:
+            # The first steps count less: (1 + n) / (10 + n) rises to the set decay, as in TensorFlow's moving averages.
+            decay = min(self.settings.average, (1 + self._steps) / (10 + self._steps))
         weights = self.model.state_dict()
         with torch.no_grad():
             torch._foreach_lerp_(list(self._average.values()), [weights[name] for name in self._average], 1 - decay)
@@ -269,6 +297,7 @@ class Trainer:
             "epoch": self._epoch,
             "in_epoch": self._in_epoch,
             "steps": self._steps,
+            "averaged": self._averaged,
             "sums": asdict(self._sums),
             "history": [asdict(epoch) for epoch in self.history],
         }
@@ -279,3 +308,17 @@ class Trainer:
 
 def _copy(model: torch.nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def _parameters_of(model: torch.nn.Module) -> dict[str, Tensor]:
+    """Copies, one under each name of a parameter that has several."""
+    return {name: p.detach().clone() for name, p in model.named_parameters(remove_duplicate=False)}
+
+
+def _groups(model: torch.nn.Module, rate_of: Callable[[str], float]) -> list[dict[str, Any]]:
+    """The optimizer's groups: the parameters of each factor of the learning rate."""
+    groups: dict[float, list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault(rate_of(name), []).append(parameter)
+    return [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]

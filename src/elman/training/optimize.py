@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,8 +10,8 @@ from torch import Tensor
 from .settings import TrainingSettings
 
 
-def build_optimizer(parameters: Iterable[Tensor], settings: TrainingSettings) -> torch.optim.Optimizer:
-    """The optimizer that the settings name."""
+def build_optimizer(parameters: Iterable[Any], settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The optimizer that the settings name, of tensors or of groups of them as torch.optim has it."""
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimizer == "sgd":
         return torch.optim.SGD(parameters, rate, settings.momentum, weight_decay=decay)
@@ -36,6 +37,9 @@ def learning_rate(
     if settings.schedule == "cosine":
         done = (step - settings.warmup) / max(1, total_steps - settings.warmup)
         return rate * (1 + math.cos(math.pi * done)) / 2
+    if settings.schedule == "triangular":
+        rise = max(1, total_steps // 10)
+        return rate * min((step + 1) / rise, (total_steps - step) / max(1, total_steps - rise))
     if settings.schedule == "step":
         return rate * settings.decay ** max(0, epoch - settings.decay_start + 1)
     if settings.schedule == "plateau":

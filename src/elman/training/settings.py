@@ -3,48 +3,42 @@
 from dataclasses import dataclass
 
 from ..errors import UsageError
+from ..settings import choose, setting, within
 
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
-SCHEDULES = ("constant", "step", "cosine", "plateau")
+SCHEDULES = ("constant", "step", "cosine", "triangular", "plateau")
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """
-    Attributes:
-        epochs: passes over the training data at most.
-        optimizer: sgd, rmsprop, adam or adamw.
-        learning_rate: its highest value.
-        momentum: of sgd.
-        weight_decay: L2 penalty (sgd, rmsprop, adam) or decoupled decay (adamw).
-        schedule: constant; step: multiplied by `decay` after every epoch from `decay_start` on (Zaremba et al. 2014);
-            cosine: to zero over all steps; plateau: multiplied by `decay` after an epoch that did not lower the
-            validation loss.
-        warmup: steps over which the rate rises from zero.
-        clip_norm: largest global norm of the gradient (Pascanu et al. 2013); 0 for none.
-        clip_value: largest absolute value of a gradient element; 0 for none.
-        information_flow_decay: steps after which the weight of the layers' information-flow regulariser (their
-            attribute `information_flow`) has fallen to a half, on its way down as 1/t; 0 to hold it.
-        average: decay of the exponential average of the weights that is evaluated and kept; 0 for none.
-        patience: epochs without a better validation score before stopping; 0 for never.
-        seed: of initial weights, order of the texts and dropout.
+    """Settings of the training loop.
+
+    `step` multiplies the rate by `decay` after every epoch from `decay_start` on (Zaremba et al. 2014); `plateau` after
+    an epoch that did not lower the validation loss; `triangular` rises over a tenth of the steps and falls to nothing
+    over the rest (Howard & Ruder 2018, eq. 3). Clipping by norm is that of Pascanu et al. (2013). A rate or weight that
+    falls as 1/t has fallen to a half after so many steps.
     """
 
-    epochs: int = 10
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    schedule: str = "constant"
-    decay: float = 0.5
-    decay_start: int = 1
-    warmup: int = 0
-    clip_norm: float = 0.0
-    clip_value: float = 0.0
-    information_flow_decay: int = 0
-    average: float = 0.0
-    patience: int = 0
-    seed: int = 0
+    epochs: int = setting(10, "Passes over the training data at most.")
+    optimizer: str = setting("adam", f"One of {', '.join(OPTIMIZERS)}.")
+    learning_rate: float = setting(1e-3, "Highest learning rate.")
+    momentum: float = setting(0.0, "Of sgd.")
+    weight_decay: float = setting(0.0, "L2 penalty, or decoupled decay with adamw.")
+    schedule: str = setting("constant", f"Course of the learning rate: {', '.join(SCHEDULES)}.")
+    decay: float = setting(0.5, "Factor of the schedules step and plateau.")
+    decay_start: int = setting(1, "Epochs at the full rate before the schedule step decays it.")
+    warmup: int = setting(0, "Steps over which the learning rate rises from zero.")
+    clip_norm: float = setting(0.0, "Largest global norm of the gradient; 0 for none.")
+    clip_value: float = setting(0.0, "Largest absolute gradient element; 0 for none.")
+    information_flow_decay: int = setting(
+        0, "Steps until information_flow's weight is halved, falling as 1/t; 0: held."
+    )
+    average: float = setting(0.0, "Decay of the running average of the weights; 0 for none.")
+    average_on_plateau: int = setting(
+        0, "Epochs without a lower validation loss that start a plain average of the weights (NT-ASGD); 0: never."
+    )
+    patience: int = setting(0, "Epochs without a better validation score before stopping; 0 for never.")
+    seed: int = setting(0, "Of the split, the initial weights, the order and the dropout.")
 
     def __post_init__(self) -> None:
         choose("optimizer", self.optimizer, OPTIMIZERS)
@@ -56,28 +50,7 @@ class TrainingSettings:
         within("momentum", self.momentum, 0, 1, below=True)
         for name in ("weight_decay", "decay_start", "warmup", "clip_norm", "clip_value", "patience", "seed"):
             within(name, getattr(self, name), 0)
-        within("information_flow_decay", self.information_flow_decay, 0)
-
-
-def choose(name: str, given: str, wanted: tuple[str, ...]) -> None:
-    """Raises UsageError unless the value is one of those wanted."""
-    if given not in wanted:
-        raise UsageError(f"{name} must be one of {', '.join(wanted)}, got {given!r}")
-
-
-def within(
-    name: str,
-    given: float,
-    low: float,
-    high: float = float("inf"),
-    *,
-    above: bool = False,
-    below: bool = False,
-) -> None:
-    """Raises UsageError unless low <= value <= high; `above` and `below` leave out the ends."""
-    fits = (given > low if above else given >= low) and (given < high if below else given <= high)
-    if not fits:
-        bounds = f"{'above' if above else 'at least'} {low:g}"
-        if high < float("inf"):
-            bounds += f" and {'below' if below else 'at most'} {high:g}"
-        raise UsageError(f"{name} must be {bounds}, got {given:g}")
+        for name in ("information_flow_decay", "average_on_plateau"):
+            within(name, getattr(self, name), 0)
+        if self.average and self.average_on_plateau:
+            raise UsageError("average and average_on_plateau are two averages of the weights: set one of them to 0")

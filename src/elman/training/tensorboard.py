@@ -33,7 +33,8 @@ class TensorBoard:
             return
         write = self._writer.add_scalar
         write("train/loss", step.loss, step.number)
-        write("train/accuracy", step.accuracy, step.number)
+        if step.accuracy is not None:
+            write("train/accuracy", step.accuracy, step.number)
         write("train/learning_rate", step.learning_rate, step.number)
         write("train/gradient_norm", step.gradient_norm, step.number)
         for name, parameter in model.named_parameters():
@@ -46,13 +47,11 @@ class TensorBoard:
     def epoch_done(self, epoch: Epoch, is_best: bool) -> None:
         write = self._writer.add_scalar
         write("epoch/train_loss", epoch.train_loss, epoch.epoch)
-        write("epoch/train_accuracy", epoch.train_accuracy, epoch.epoch)
-        write("epoch/gradient_norm_median", epoch.gradient_norm_median, epoch.epoch)
-        write("epoch/gradient_norm_90", epoch.gradient_norm_90, epoch.epoch)
-        write("epoch/clipped", epoch.clipped, epoch.epoch)
-        if epoch.validation_loss is not None and epoch.validation_accuracy is not None:
-            write("epoch/validation_loss", epoch.validation_loss, epoch.epoch)
-            write("epoch/validation_accuracy", epoch.validation_accuracy, epoch.epoch)
+        for name in ("train_accuracy", "validation_loss", "validation_accuracy"):
+            if (value := getattr(epoch, name)) is not None:
+                write(f"epoch/{name}", value, epoch.epoch)
+        for name in ("gradient_norm_median", "gradient_norm_90", "clipped"):
+            write(f"epoch/{name}", getattr(epoch, name), epoch.epoch)
         self._writer.flush()
 
     def add(self, step: int, scalars: dict[str, float], figures: dict[str, Figure] | None = None) -> None:

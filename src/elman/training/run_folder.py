@@ -1,7 +1,7 @@
 """The folder of a run: who may write there, and what it holds.
 
 config.toml            the resolved settings
-checkpoint.safetensors while training is under way
+checkpoint.safetensors while training is under way, and work/ with the encoded text of a language model
 config.json, model.safetensors, tokenizer.json   the model
 metrics.json           figures of each split, and norms of the gradient with the clip_norm they propose
 history.csv            one row per epoch
@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelFolderError, RunFolderError
-from ..training import write_text
-from .persistence import CONFIG
+from .checkpoint import write_text
+from .model_folder import CONFIG
 
 MARKER = "config.toml"
-CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINT, WORK = "checkpoint.safetensors", "work"
 METRICS, HISTORY, REPORT_DATA = "metrics.json", "history.csv", "report.json"
 DIAGNOSIS = "diagnosis.json"
 

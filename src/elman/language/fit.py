@@ -1,0 +1,137 @@
+"""From documents to a trained language model: tokenizer, encoded text, network, training."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import DivergedError
+from ..text import RaggedIds, TextTokenizer, corpus
+from ..training import Epoch, FitEvents, Listener, StopRequest, Trainer
+from .config import LanguageConfig
+from .model import TrainedLanguageModel, build_network
+from .task import LanguageTask
+
+_BLOCK = 1 << 24
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A language model and how it came about; `summary` says of each split how much text it is."""
+
+    model: TrainedLanguageModel
+    history: list[Epoch]
+    summary: dict[str, dict[str, Any]]
+
+
+def fit(
+    train: Iterable[corpus.Line],
+    validation: Iterable[corpus.Line] | None,
+    config: LanguageConfig,
+    folder: Path,
+    *,
+    checkpoint_path: Path | None = None,
+    start: TrainedLanguageModel | None = None,
+    events: FitEvents | None = None,
+    listeners: Sequence[Listener] = (),
+    resume: bool = False,
+    stop: StopRequest | None = None,
+) -> Fitted:
+    """Train a language model. The global random state is left as it was.
+
+    Args:
+        train, validation: lines and where their documents end; can be read several times.
+        folder: for the encoded text, which stays there.
+        start: a model to go on from, whose tokenizer and network are used.
+    Raises:
+        DivergedError, with the model of the last good weights as its attribute `fitted`.
+        Interrupted: a stop was asked for; the checkpoint is written.
+    """
+    stage = events.stage if events is not None else lambda name: None
+    tokenizer = start.tokenizer if start is not None else _tokenizer(train, config, stage)
+    parts = {"train": train} if validation is None else {"train": train, "validation": validation}
+    encoded: dict[str, RaggedIds] = {}
+    for name, lines in parts.items():
+        path = folder / name
+        if not (resume and corpus.offsets_path(path).exists()):
+            stage(f"encoding {name} text")
+            corpus.encode(lines, tokenizer, path, events.reached if events is not None else lambda tokens: None)
+        encoded[name] = corpus.opened(path)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        if start is not None:
+            network = start.network.train()
+        else:
+            network = build_network(config, tokenizer.vocab_size, count(encoded["train"].ids, tokenizer.vocab_size))
+        trainer = Trainer(
+            network,
+            LanguageTask(encoded["train"], encoded.get("validation"), config),
+            config.training,
+            checkpoint_path=checkpoint_path,
+            fingerprint=_fingerprint(config, tokenizer, encoded),
+            listeners=[*listeners, *([] if events is None else [events])],
+            stop=stop,
+        )
+        if resume:
+            trainer.resume()
+        summary = {name: _summary(ids, tokenizer) for name, ids in encoded.items()}
+        fitted = Fitted(TrainedLanguageModel(config, tokenizer, network), trainer.history, summary)
+        stage("training")
+        try:
+            trainer.fit()
+        except DivergedError as error:
+            error.fitted = fitted  # type: ignore[attr-defined]
+            raise
+        finally:
+            network.reset()
+    network.eval()
+    return fitted
+
+
+def _tokenizer(lines: Iterable[corpus.Line], config: LanguageConfig, stage: Any) -> TextTokenizer:
+    stage("learning the vocabulary")
+    return TextTokenizer.fit(
+        _Texts(lines),
+        kind=config.tokenizer,
+        vocab_size=config.vocab_size,
+        min_count=config.min_count,
+        generative=True,
+    )
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """The lines without their ends, as often as wanted."""
+
+    lines: Iterable[corpus.Line]
+
+    def __iter__(self) -> Any:
+        return (text for text, _ in self.lines)
+
+
+def count(ids: NDArray[np.int32], vocab_size: int) -> NDArray[np.int64]:
+    """[V] how often each id occurs."""
+    counts = np.zeros(vocab_size, np.int64)
+    for start in range(0, len(ids), _BLOCK):
+        counts += np.bincount(ids[start : start + _BLOCK], minlength=vocab_size)
+    return counts
+
+
+def _summary(ids: RaggedIds, tokenizer: TextTokenizer) -> dict[str, Any]:
+    """Documents, tokens, and the share of tokens that are known."""
+    counts = count(ids.ids, tokenizer.vocab_size)
+    return {"documents": len(ids), "tokens": len(ids.ids), "coverage": float(1 - counts[1] / max(1, counts.sum()))}
+
+
+def _fingerprint(config: LanguageConfig, tokenizer: TextTokenizer, parts: dict[str, RaggedIds]) -> str:
+    digest = hashlib.sha256((repr(config) + tokenizer.to_json()).encode())
+    for part in parts.values():
+        for start in range(0, len(part.ids), _BLOCK):
+            digest.update(part.ids[start : start + _BLOCK].tobytes())
+        digest.update(part.offsets.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,91 @@
+"""A trained language model: tokenizer and network, and how likely it finds a text."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..nn import LanguageModel
+from ..settings import whole_numbers
+from ..text import END_ID, RaggedIds, TextTokenizer
+from .config import LARGE, LanguageConfig
+from .streams import IGNORED, whole_documents
+
+
+@dataclass
+class TrainedLanguageModel:
+    """What a model folder holds."""
+
+    config: LanguageConfig
+    tokenizer: TextTokenizer
+    network: LanguageModel
+
+
+def build_network(config: LanguageConfig, vocab_size: int, counts: NDArray[Any] | None = None) -> LanguageModel:
+    """The untrained network of a configuration.
+
+    Args:
+        counts: [V] of the words in the training text, for the cutoffs of the adaptive softmax.
+    """
+    return LanguageModel(vocab_size, cutoffs=cutoffs(config, vocab_size, counts), **config.network)
+
+
+def cutoffs(config: LanguageConfig, vocab_size: int, counts: NDArray[Any] | None) -> list[int]:
+    """Where the classes of the softmax begin; [] for a full one."""
+    given = whole_numbers("cutoffs", config.cutoffs)
+    if config.softmax == "full" or (config.softmax == "auto" and not given and vocab_size < LARGE):
+        return []
+    return given or best_cutoffs(np.ones(vocab_size) if counts is None else counts)
+
+
+def best_cutoffs(counts: NDArray[Any]) -> list[int]:
+    """Two cutoffs with the fewest products a word (Grave et al. 2017, section 4.2), on a grid of powers of two.
+
+    Args:
+        counts: [V], of ids that fall in frequency; needs at least 4 of them.
+    """
+    share = np.concatenate([[0], np.cumsum(counts) / max(1, counts.sum())])
+    size = len(counts)
+    grid = [2**k for k in range(1, 31) if 2**k < size]
+    pairs = [(a, b) for a in grid for b in grid if a < b] or [(1, 2)]
+
+    def products(a: int, b: int) -> float:
+        return float(a + 2 + (share[b] - share[a]) * (b - a) + (1 - share[b]) * (size - b))
+
+    return list(min(pairs, key=lambda pair: products(*pair)))
+
+
+@torch.no_grad()
+def negative_log_likelihood(
+    network: LanguageModel,
+    corpus: RaggedIds,
+    *,
+    backward: bool = False,
+    batch_size: int = 64,
+    tokens: int = 8192,
+    progress: Callable[[int, int], None] = lambda done, chunks: None,
+) -> tuple[float, int]:
+    """Of every token of some documents, each read from its start with a fresh state: the sum in nats, and their number.
+
+    How many documents are read side by side, and how many tokens at a time, changes nothing but rounding. The network's
+    mode and stream are put back.
+    """
+    streams = whole_documents(corpus, END_ID, batch_size=batch_size, tokens=tokens, backward=backward)
+    was_training, state = network.training, {k: v.clone() for k, v in network.state_dict().items()}
+    network.eval()
+    network.reset()
+    total, count = 0.0, 0
+    try:
+        for number, chunk in enumerate(streams):
+            output = network(*(chunk.sides if network.bidirectional else chunk.sides[:2]))
+            known = chunk.target != IGNORED
+            total += float(network.softmax.loss(output[known], chunk.target[known]))
+            count += int(known.sum())
+            progress(number + 1, len(streams))
+    finally:
+        network.load_state_dict(state)
+        network.train(was_training)
+    return total, count

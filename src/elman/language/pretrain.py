@@ -1,0 +1,142 @@
+"""The main job: raw text in, a run folder with a language model out."""
+
+import math
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..errors import DivergedError, UsageError
+from ..settings import to_toml
+from ..text import Documents, corpus, read_texts
+from ..training import FitEvents, Listener, TensorBoard, gradient_summary, run_folder, stop_requests, to_csv, write_text
+from . import persistence
+from .config import LanguageConfig, resolve
+from .fit import Fitted, fit
+from .model import TrainedLanguageModel
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        metrics: by split ("validation"): `perplexity` and `loss` in nats a token, and `tokens`.
+        seconds: of training, and all together.
+    """
+
+    folder: Path
+    fitted: Fitted
+    metrics: dict[str, dict[str, Any]]
+    seconds: dict[str, float]
+
+
+def pretrain(
+    texts: Sequence[str | Path],
+    out: str | Path,
+    config: LanguageConfig | None = None,
+    *,
+    validation: Sequence[str | Path] = (),
+    leave_out: Sequence[str | Path] = (),
+    start: TrainedLanguageModel | None = None,
+    text_column: str | None = None,
+    encoding: str = "utf-8",
+    overwrite: bool = False,
+    resume: bool = False,
+    tensorboard: bool = False,
+    events: FitEvents | None = None,
+) -> Run:
+    """Train a language model on raw text and write the run folder with the model, figures and report.
+
+    Args:
+        texts: files, folders or built-in names; see `text.Documents`.
+        config: the settings; None for the default preset.
+        validation: files to watch instead of held-out documents.
+        leave_out: files whose texts are never learned from, such as a test set that may be among the texts.
+        start: a model to go on from; only the settings of the training are those given.
+        resume: go on from the checkpoint in `out`, with the same data and settings.
+    Raises:
+        DataError, RunFolderError, CheckpointError, DivergedError, UsageError.
+        Interrupted: Ctrl-C or SIGTERM; the checkpoint is written.
+    """
+    started = time.monotonic()
+    out, config = Path(out), config or resolve()
+    if not texts:
+        raise UsageError("expected at least one file to learn from, got none")
+    run_folder.check(out, overwrite=overwrite, resume=resume)
+    if events is not None:
+        events.stage("reading")
+
+    def documents(sources: Sequence[str | Path], left_out: frozenset[bytes] = frozenset()) -> Documents:
+        return Documents(sources, config.documents, text_column, encoding, left_out)
+
+    left_out = corpus.fingerprints(
+        text for path in leave_out for text in read_texts(path, text_column=text_column, encoding=encoding)
+    )
+    train: Iterable[corpus.Line] = documents(texts, left_out)
+    held: Iterable[corpus.Line] | None = documents(validation) if validation else None
+    if not validation and config.validation_split:
+        train, held = corpus.hold_out(train, config.validation_split, config.seed)
+    if not resume:
+        run_folder.prepare(out, to_toml(config))
+    work = out / run_folder.WORK
+    listeners: Sequence[Listener] = [TensorBoard(out / "tensorboard")] if tensorboard else []
+    with stop_requests() as stop:
+        try:
+            fitted = fit(
+                train,
+                held,
+                config,
+                work,
+                checkpoint_path=out / run_folder.CHECKPOINT,
+                start=start,
+                events=events,
+                listeners=listeners,
+                resume=resume,
+                stop=stop,
+            )
+        except DivergedError as error:
+            persistence.save(error.fitted.model, out)  # type: ignore[attr-defined]
+            raise
+    seconds = {"training": sum(epoch.seconds for epoch in fitted.history), "total": time.monotonic() - started}
+    run = Run(out, fitted, _metrics(fitted), seconds)
+    if events is not None:
+        events.stage("writing")
+    _write(run, [str(text) for text in texts])
+    shutil.rmtree(work, ignore_errors=True)
+    (out / run_folder.CHECKPOINT).unlink(missing_ok=True)
+    return run
+
+
+def _metrics(fitted: Fitted) -> dict[str, dict[str, Any]]:
+    """Of the epoch that was kept."""
+    losses = [epoch.validation_loss for epoch in fitted.history if epoch.validation_loss is not None]
+    if not losses:
+        return {}
+    tokens = fitted.summary["validation"]["tokens"]
+    return {"validation": {"perplexity": math.exp(min(losses)), "loss": min(losses), "tokens": tokens}}
+
+
+def _write(run: Run, sources: list[str]) -> None:
+    """Everything in the folder."""
+    persistence.save(run.fitted.model, run.folder)
+    gradient = gradient_summary(run.fitted.history, run.fitted.model.config.clip_norm)
+    run_folder.write_json(run.folder / run_folder.METRICS, {**run.metrics, "gradient": gradient})
+    write_text(run.folder / run_folder.HISTORY, to_csv(run.fitted.history))
+    data = {
+        "elman": __version__,
+        "sources": sources,
+        "config": asdict(run.fitted.model.config),
+        "tokenizer": run.fitted.model.tokenizer.unit,
+        "vocabulary": run.fitted.model.tokenizer.vocab_size,
+        "parameters": sum(parameter.numel() for parameter in run.fitted.model.network.parameters()),
+        "data": run.fitted.summary,
+        "history": [asdict(epoch) for epoch in run.fitted.history],
+        "metrics": run.metrics,
+        "gradient": gradient,
+        "seconds": run.seconds,
+    }
+    run_folder.write_json(run.folder / run_folder.REPORT_DATA, data)

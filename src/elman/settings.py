@@ -1,0 +1,118 @@
+"""Settings as dataclasses: each field's meaning beside its default, presets, TOML files, and values of the right type.
+
+From such a dataclass a command's flags, the keys of its TOML file, an estimator's parameters and the page of settings
+are made.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .errors import DataError, UsageError
+
+Config = TypeVar("Config")
+
+
+def setting(default: Any, about: str) -> Any:
+    """A field of a dataclass of settings."""
+    return field(default=default, metadata={"help": about})
+
+
+def choose(name: str, given: str, wanted: tuple[str, ...]) -> None:
+    """Raises UsageError unless the value is one of those wanted."""
+    if given not in wanted:
+        raise UsageError(f"{name} must be one of {', '.join(wanted)}, got {given!r}")
+
+
+def within(
+    name: str,
+    given: float,
+    low: float,
+    high: float = float("inf"),
+    *,
+    above: bool = False,
+    below: bool = False,
+) -> None:
+    """Raises UsageError unless low <= value <= high; `above` and `below` leave out the ends."""
+    fits = (given > low if above else given >= low) and (given < high if below else given <= high)
+    if not fits:
+        bounds = f"{'above' if above else 'at least'} {low:g}"
+        if high < float("inf"):
+            bounds += f" and {'below' if below else 'at most'} {high:g}"
+        raise UsageError(f"{name} must be {bounds}, got {given:g}")
+
+
+def whole_numbers(name: str, text: str) -> list[int]:
+    """Of a setting such as "128,64". Raises UsageError for anything but numbers from 1 on."""
+    try:
+        numbers = [int(part) for part in text.split(",")] if text else []
+    except ValueError:
+        numbers = [0]
+    if any(number < 1 for number in numbers):
+        raise UsageError(f"{name} must be whole numbers from 1 on with commas between, got {text!r}")
+    return numbers
+
+
+def resolve(
+    default: Config,
+    presets: Mapping[str, Mapping[str, Any]],
+    preset: str,
+    file: str | Path | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Config:
+    """The settings of a preset, changed by a TOML file and then by values that are not None.
+
+    A TOML file may name its own `preset`; one given here as other than the first wins over it.
+
+    Raises:
+        UsageError: an unknown preset, key or value. DataError: no such file.
+    """
+    from_file = {} if file is None else read_toml(file)
+    usual = next(iter(presets))
+    named = from_file.pop("preset", usual)
+    preset = named if preset == usual else preset
+    if preset not in presets:
+        raise UsageError(f"unknown preset {preset!r}: choose one of {', '.join(presets)}")
+    kept = {name: value for name, value in (given or {}).items() if value is not None}
+    merged = {**presets[preset], **from_file, **kept}
+    return replace(default, **{name: _typed(default, name, value) for name, value in merged.items()})  # type: ignore[type-var]
+
+
+def _typed(default: Any, name: str, value: Any) -> Any:
+    types = {f.name: type(f.default) for f in fields(default)}
+    if name not in types:
+        near = difflib.get_close_matches(name, types, 1)
+        raise UsageError(f"unknown setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    wanted = types[name]
+    if hasattr(value, "item"):  # a NumPy scalar, as a grid search hands out
+        value = value.item()
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted:
+        raise UsageError(f"{name} must be of type {wanted.__name__}, got {value!r}")
+    return value
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The keys of a TOML file. Raises DataError if it is missing, UsageError if it is not TOML."""
+    try:
+        with Path(path).open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not a TOML file ({error})") from None
+
+
+def to_toml(config: Any) -> str:
+    """A TOML file that `resolve` turns back into this configuration."""
+    lines = []
+    for name, value in asdict(config).items():
+        text = (
+            str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else repr(value)
+        )
+        lines.append(f"{name} = {text}\n")
+    return "".join(lines)

@@ -1,0 +1,21 @@
+"""What can be set about how text becomes tokens."""
+
+from dataclasses import dataclass
+
+from ..settings import choose, setting, within
+from .tokenizer import KINDS
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """Settings that a classifier and a language model share; see `TextTokenizer.fit`."""
+
+    tokenizer: str = setting("auto", f"How text is cut: {', '.join(KINDS)}.")
+    vocab_size: int = setting(30000, "Most frequent tokens kept, padding and unknown included.")
+    min_count: int = setting(2, "Times a token must occur to be kept.")
+
+    def check_text(self) -> None:
+        """Raises UsageError for a value outside its bounds."""
+        choose("tokenizer", self.tokenizer, KINDS)
+        within("vocab_size", self.vocab_size, 3)
+        within("min_count", self.min_count, 1)

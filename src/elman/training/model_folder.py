@@ -1,0 +1,99 @@
+"""The saved model: a folder with config.json, model.safetensors and tokenizer.json. Nothing in it is executed.
+
+config.json is written last, so a folder that has one is whole.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from .. import __version__
+from ..errors import ElmanError, ModelFolderError, RunFolderError
+from .checkpoint import write_tensors, write_text
+
+CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+_FORMAT = 1
+
+
+def write(folder: Path, kind: str, tensors: dict[str, Tensor], tokenizer: str, description: dict[str, Any]) -> None:
+    """Write a model into a folder, made if need be. Raises RunFolderError if that fails.
+
+    Args:
+        kind: what is saved, such as "text-classifier".
+        tokenizer: its JSON.
+        description: further keys of config.json.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG).unlink(missing_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"{folder}: cannot be written ({error.strerror})") from None
+    write_tensors(folder / WEIGHTS, tensors, {"elman": __version__})
+    write_text(folder / TOKENIZER, tokenizer)
+    described = {"format": _FORMAT, "kind": kind, "elman": __version__, **description}
+    write_text(folder / CONFIG, json.dumps(described, indent=2, ensure_ascii=False) + "\n")
+
+
+def kind_of(folder: Path) -> str:
+    """What the folder holds. Raises ModelFolderError as `read`."""
+    return str(_description(folder)["kind"])
+
+
+def read(folder: Path, kind: str) -> dict[str, Any]:
+    """config.json of a model of this kind.
+
+    Raises:
+        ModelFolderError: missing, incomplete, of another kind, or written by a newer version.
+    """
+    description = _description(folder)
+    if description["kind"] != kind:
+        raise ModelFolderError(f"{folder}: expected a {kind}, got a {description['kind']}")
+    found = description["format"]
+    if not isinstance(found, int) or found > _FORMAT:
+        raise ModelFolderError(
+            f"{folder}: the model has format {found}, written by Elman {description.get('elman')}; this is Elman "
+            f"{__version__}, which reads up to format {_FORMAT}: upgrade to open it"
+        )
+    return description
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise ModelFolderError(f"{folder}: no such model folder")
+    missing = [name for name in (CONFIG, WEIGHTS, TOKENIZER) if not (folder / name).is_file()]
+    if missing:
+        raise ModelFolderError(f"{folder}: not a complete model; missing {', '.join(missing)}")
+    try:
+        description = dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        description["format"], description["kind"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelFolderError(f"{folder / CONFIG}: damaged ({error})") from None
+    return description
+
+
+def tensors(folder: Path) -> dict[str, Tensor]:
+    """The weights."""
+    return load_file(folder / WEIGHTS)
+
+
+@contextmanager
+def named_errors(folder: Path) -> Iterator[None]:
+    """Whatever goes wrong while a model is built from its files becomes a ModelFolderError."""
+    try:
+        yield
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, ElmanError) and not isinstance(error, ValueError):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelFolderError(f"{folder}: the model is damaged ({reason})") from None
+
+
+def group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those whose name begins so, by the rest of it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
