@@ -4,8 +4,8 @@ Puts the rooms `text`, `nn` and `training` together; hands plain data to `report
 `estimator` holds `elman.TextClassifier`, which is loaded on first use because scikit-learn is slow to import.
 """
 
-from .compare import compare
-from .config import DEFAULT_PRESET, PRESETS, ClassifierConfig, resolve
+from .compare import COMPARED, compare
+from .config import DEFAULT_PRESET, FINE_TUNED, PRESETS, ClassifierConfig, resolve
 from .diagnose import SAMPLE, diagnose
 from .evaluate import evaluate
 from .persistence import load, save
@@ -15,7 +15,9 @@ from .summary import Layer, summary
 from .train import Run, train
 
 __all__ = [
+    "COMPARED",
     "DEFAULT_PRESET",
+    "FINE_TUNED",
     "PRESETS",
     "SAMPLE",
     "ClassifierConfig",

@@ -7,15 +7,17 @@ from typing import Any
 from ..report import write_comparison
 from ..training import FitEvents
 from ..training.run_folder import write_json
-from .config import PRESETS, resolve
+from .config import FINE_TUNED, PRESETS, resolve
 from .summary import layers
 from .train import Run, train
+
+COMPARED = tuple(preset for preset in PRESETS if preset != FINE_TUNED)
 
 
 def compare(
     data: str | Path,
     out: str | Path,
-    presets: Sequence[str] = tuple(PRESETS),
+    presets: Sequence[str] = COMPARED,
     *,
     settings: dict[str, Any] | None = None,
     config_file: str | Path | None = None,

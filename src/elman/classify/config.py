@@ -39,6 +39,9 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
     word_dropout: float = setting(0.4, "Share of tokens hidden in training.")
     ngrams: int = setting(3, "Longest n-gram whose naive-Bayes evidence is used; 0 for none.")
     feature_dropout: float = setting(0.2, "Share of tokens whose n-gram evidence is hidden in training.")
+    ngram_features: bool = setting(True, "The network reads each token's n-gram evidence beside its word vector.")
+    direction: str = setting("forward", "Read texts forward or backward, where it is not from both ends.")
+    bptt: int = setting(0, "Steps of a text read at a time, the gradient going no further back; 0: all at once.")
     # training
     epochs: int = setting(0, "Passes over the training data at most; 0: as many as make about 1,500 steps, 4 to 30.")
     batch_size: int = setting(64, "Texts per step.")
@@ -48,6 +51,8 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
     clip_norm: float = setting(1.0, "Largest global norm of the gradient; 0 for none.")
     average: float = setting(0.998, "Decay of the running average of the weights; 0 for none.")
     patience: int = setting(3, "Epochs without a better validation score before stopping; 0 for never.")
+    layer_decay: float = setting(1.0, "Factor of the learning rate from each layer to the one below; 1: all alike.")
+    unfreeze: bool = setting(False, "Train the output alone at first, and one layer more from epoch to epoch.")
     class_weight: str = setting("none", "none, or balanced: rare classes count more.")
     validation_split: float = setting(0.1, "Share of the training data held out when no validation file is given.")
     calibrate: bool = setting(True, "Fit the probabilities' scale on the validation data.")
@@ -62,7 +67,9 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
         within("ngrams", self.ngrams, 0, 5)
         for name in ("embedding_dim", "batch_size"):
             within(name, getattr(self, name), 1)
-        for name in ("max_length", "epochs"):
+        choose("direction", self.direction, ("forward", "backward"))
+        within("layer_decay", self.layer_decay, 0, 1, above=True)
+        for name in ("max_length", "epochs", "bptt"):
             within(name, getattr(self, name), 0)
         for name in _RATES:
             within(name, getattr(self, name), 0, 1, below=True)
@@ -74,7 +81,8 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
     def network(self) -> dict[str, Any]:
         """The arguments of `elman.nn.TextRNN` that are settings."""
         merging = {"merge": self.merge, "merge_layers": self.merge_layers}
-        return {**self.recurrent, **merging, **{name: getattr(self, name) for name in _NETWORK}}
+        own = {name: getattr(self, name) for name in _NETWORK}
+        return {**self.recurrent, **merging, **own, "backward": self.direction == "backward"}
 
     @property
     def _layers(self) -> dict[str, Any]:
@@ -96,7 +104,7 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
 
 
 _RATES = ("dropout", "embedding_dropout", "word_dropout", "feature_dropout", "validation_split")
-_NETWORK = ("embedding_dim", "pooling", "forget_bias", *_RATES[:-1])
+_NETWORK = ("embedding_dim", "pooling", "bptt", "forget_bias", *_RATES[:-1])
 
 _TUTORIAL = {
     "vocab_size": 10000,
@@ -129,8 +137,24 @@ PRESETS: dict[str, dict[str, Any]] = {
     "simple-rnn": {**_TUTORIAL, "cell": "rnn"},
     "lstm": {**_TUTORIAL, "cell": "lstm"},
     "gru": {**_TUTORIAL, "cell": "gru"},
+    "fine-tuned": {
+        "max_length": 0,
+        "pooling": "last+mean+max",
+        "ngram_features": False,
+        "embedding_dropout": 0.3,
+        "input_dropout": 0.2,
+        "word_dropout": 0.1,
+        "dropout": 0.4,
+        "epochs": 5,
+        "batch_size": 32,
+        "layer_decay": 0.5,
+        "unfreeze": True,
+        "schedule": "triangular",
+        "warmup": 0,
+    },
 }
 DEFAULT_PRESET = "text-rnn"
+FINE_TUNED = "fine-tuned"  # of a classifier that starts from a language model, unless another is named
 
 
 def resolve(preset: str = DEFAULT_PRESET, file: str | Path | None = None, **settings: Any) -> ClassifierConfig:

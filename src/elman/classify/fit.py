@@ -11,12 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import DivergedError
+from ..language import TrainedLanguageModel
 from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer, cache
 from ..training import Epoch, FitEvents, Listener, StopRequest, Trainer
 from .batches import Encoded
 from .config import ClassifierConfig
+from .fine_tune import GradualUnfreezing, rate_of, start_from
 from .gradient_watch import GradientWatch
-from .model import Classifier, build_network, fit_scales
+from .model import Classifier, as_read, build_network, fit_scales
 from .ngrams import NGrams
 from .split import Split
 from .task import ClassificationTask, Labelled
@@ -60,28 +62,36 @@ def fit(
     use_cache: bool = False,
     stop: StopRequest | None = None,
     watch_gradients: bool = False,
+    start: TrainedLanguageModel | None = None,
 ) -> Fitted:
     """Train a classifier. The global random state is left as it was.
 
+    Args:
+        start: a language model whose tokenizer, word vectors and layers the network starts with; `config` is one that
+            `fine_tune.adopt` made of it.
     Raises:
         DivergedError, with the classifier of the last good weights as its attribute `fitted`.
         Interrupted: a stop was asked for; the checkpoint is written.
     """
     config = config.for_rows(len(train.texts))
     stage = events.stage if events is not None else lambda name: None
-    prepared = prepare(train, validation, len(classes), config, stage=stage, use_cache=use_cache)
+    prepared = prepare(train, validation, len(classes), config, stage=stage, use_cache=use_cache, start=start)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = build_network(config, prepared.tokenizer.vocab_size, len(classes))
+        if start is not None:
+            start_from(network, start)
         classifier = Classifier(config, classes, prepared.tokenizer, network, prepared.ngrams)
+        unfreezing = GradualUnfreezing(network) if config.unfreeze else None
         gradients = GradientWatch(network, prepared.validation or prepared.train) if watch_gradients else None
         trainer = Trainer(
             network,
             ClassificationTask(prepared.train, prepared.validation, len(classes), config),
             config.training,
+            rate_of=rate_of(network, config.layer_decay),
             checkpoint_path=checkpoint_path,
             fingerprint=_fingerprint(config, prepared.train, prepared.validation),
-            listeners=[*listeners, *(each for each in (gradients, events) if each is not None)],
+            listeners=[*listeners, *(each for each in (unfreezing, gradients, events) if each is not None)],
             stop=stop,
         )
         if resume:
@@ -108,17 +118,21 @@ def prepare(
     *,
     stage: Callable[[str], None],
     use_cache: bool,
+    start: TrainedLanguageModel | None = None,
 ) -> Prepared:
     """Tokenizer and n-grams learned from the training texts, and both splits encoded by them."""
     stage("tokenizing")
     learn = cache.fit if use_cache else TextTokenizer.fit
-    tokenizer = learn(train.texts, kind=config.tokenizer, vocab_size=config.vocab_size, min_count=config.min_count)
+    if start is not None:
+        tokenizer = start.tokenizer
+    else:
+        tokenizer = learn(train.texts, kind=config.tokenizer, vocab_size=config.vocab_size, min_count=config.min_count)
     summary: dict[str, dict[str, Any]] = {}
 
     def encoded(name: str, part: Split) -> RaggedIds:
         ids = cache.encode(tokenizer, part.texts) if use_cache else tokenizer.encode(part.texts)
         summary[name] = data_summary(ids, part.texts, config.max_length)
-        return ids.cut(config.max_length, config.keep)
+        return as_read(ids, tokenizer, config)
 
     ids = encoded("train", train)
     ngrams, evidence = None, None

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..nn import TextRNN
-from ..text import UNKNOWN_ID, TextTokenizer
+from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer
 from .batches import Encoded, sorted_batches
 from .config import ClassifierConfig
 from .ngrams import NGrams, feature_dim
@@ -34,7 +34,7 @@ class Classifier:
 
     def encode(self, texts: list[str]) -> Encoded:
         """Token ids, cut to the length that is read, with the n-grams' evidence."""
-        ids = self.tokenizer.encode(texts).cut(self.config.max_length, self.config.keep)
+        ids = as_read(self.tokenizer.encode(texts), self.tokenizer, self.config)
         return Encoded(ids, None if self.ngrams is None else self.ngrams.evidence(ids))
 
     def parts(self, texts: Encoded) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -54,12 +54,20 @@ class Classifier:
         return self.combine(*self.parts(self.encode(texts)))
 
 
+def as_read(ids: RaggedIds, tokenizer: TextTokenizer, config: ClassifierConfig) -> RaggedIds:
+    """Texts cut to the length that is read; before them the token from which a language model begins, if it has one."""
+    ids = ids.cut(config.max_length, config.keep)
+    if tokenizer.end_id is None:
+        return ids
+    return ids.with_token(tokenizer.end_id, first=config.direction == "forward")
+
+
 def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int) -> TextRNN:
     """The untrained network of a configuration."""
     return TextRNN(
         vocab_size,
         num_classes,
-        feature_dim=feature_dim(config.ngrams, 1 if num_classes == 2 else num_classes),
+        feature_dim=feature_dim(config.ngrams, 1 if num_classes == 2 else num_classes) * config.ngram_features,
         unk_id=UNKNOWN_ID,
         **config.network,
     )

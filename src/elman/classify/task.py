@@ -39,7 +39,7 @@ class ClassificationTask:
 
     def loss(self, model: torch.nn.Module, batch: NDArray[np.int64]) -> tuple[Tensor, int, int]:
         ids, features = self._train.texts.batch(batch)
-        logits = model(ids, features=features)
+        logits = model(ids, features=features if self._config.ngram_features else None)
         target = torch.from_numpy(self._train.numbers[batch])
         loss = torch.nn.functional.cross_entropy(logits, target, self._weight)
         return loss, int((logits.argmax(1) == target).sum()), len(batch)

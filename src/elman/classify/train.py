@@ -10,15 +10,17 @@ import numpy as np
 
 from .. import __version__
 from ..errors import DivergedError
+from ..language import LanguageConfig, TrainedLanguageModel
 from ..report import clipping_verdict, write_report
 from ..settings import to_toml
 from ..text import LabelledTexts, read_labelled
 from ..training import FitEvents, Listener, TensorBoard, gradient_summary, run_folder, stop_requests, to_csv, write_text
 from . import persistence
-from .config import ClassifierConfig, resolve
+from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
 from .diagnose import diagnose_split
 from .diagnose import write as write_diagnosis
 from .evaluate import evaluate_split
+from .fine_tune import adopt, pretrained, under_way
 from .fit import Fitted, fit
 from .split import Split, class_numbers, find_classes, hold_out
 from .summary import layers
@@ -65,6 +67,9 @@ def train(
     resume: bool = False,
     tensorboard: bool = False,
     diagnose: bool = False,
+    start: TrainedLanguageModel | None = None,
+    unlabelled: Sequence[str | Path] = (),
+    language_config: LanguageConfig | None = None,
     events: FitEvents | None = None,
 ) -> Run:
     """Train a classifier on a data set and write the run folder with its model, figures and report.
@@ -76,13 +81,19 @@ def train(
         test: a labelled file measured once, at the end.
         resume: go on from the checkpoint in `out`, with the same data and settings.
         diagnose: watch the gradient through time and write diagnosis.json and diagnosis.html; see `classify.diagnose`.
+        start: a language model to begin from; `config` is then one of the preset "fine-tuned" unless given.
+        unlabelled: files of further text; a language model is first trained on it and on the training texts, from
+            `start` if there is one, with the settings `language_config`. Texts of the validation and the test data are
+            left out wherever they appear.
     Raises:
         DataError, LabelError, SplitError, RunFolderError, CheckpointError, DivergedError.
         Interrupted: Ctrl-C or SIGTERM; the checkpoint is written.
     """
     started = time.monotonic()
-    out, config = Path(out), config or resolve()
-    run_folder.check(out, overwrite=overwrite, resume=resume)
+    out = Path(out)
+    config = config or resolve(FINE_TUNED if start is not None or unlabelled else DEFAULT_PRESET)
+    if not (resume and under_way(out)):
+        run_folder.check(out, overwrite=overwrite, resume=resume)
     if events is not None:
         events.stage("reading")
 
@@ -98,9 +109,26 @@ def train(
             splits[name] = Split(held.texts, class_numbers(held.labels, classes, str(source)))
     if validation is None and config.validation_split:
         train_split, splits["validation"] = hold_out(train_split, config.validation_split, config.seed)
+    if start is not None:
+        config = adopt(start, config)
     if not resume:
         run_folder.prepare(out, to_toml(config))
     read_seconds = time.monotonic() - started
+    if unlabelled:
+        start = pretrained(
+            out,
+            unlabelled,
+            train_split.texts,
+            [text for split in splits.values() for text in split.texts],
+            start=start,
+            config=language_config,
+            text_column=text_column,
+            encoding=encoding,
+            events=events,
+        )
+        config = adopt(start, config)
+        write_text(out / run_folder.MARKER, to_toml(config))
+        resume = (out / run_folder.CHECKPOINT).exists()
     listeners: Sequence[Listener] = [TensorBoard(out / "tensorboard")] if tensorboard else []
     with stop_requests() as stop:
         try:
@@ -116,6 +144,7 @@ def train(
                 use_cache=True,
                 stop=stop,
                 watch_gradients=diagnose,
+                start=start,
             )
         except DivergedError as error:
             persistence.save(error.fitted.classifier, out)  # type: ignore[attr-defined]

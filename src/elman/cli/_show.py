@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,32 +17,19 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class _Figures(ProgressColumn):
-    """What the newest step says of the epoch so far."""
-
-    def __init__(self, say: Callable[[Step], str], unit: str) -> None:
-        super().__init__()
-        self._say, self._unit = say, unit
+    """What the newest step says of the epoch so far; of a language model, which counts no right answers, perplexity."""
 
     def render(self, task: Task) -> Text:
-        step = task.fields["step"]
-        return Text("" if step is None else f"{self._say(step)}  {task.fields['rate']:,.0f} {self._unit}/s")
+        step, rate = task.fields["step"], task.fields["rate"]
+        if step is None:
+            return Text("")
+        if step.accuracy is None:
+            return Text(f"perplexity {perplexity(step.loss):.1f}  {rate:,.0f} words/s")
+        return Text(f"loss {step.loss:.4f}  accuracy {step.accuracy:.4f}  {rate:,.0f} texts/s")
 
 
 class TrainingProgress(FitEvents):
     """Stages, a live bar per epoch and a line when it is done; lines only where stderr is no terminal."""
-
-    unit = "texts"
-
-    def step_line(self, step: Step) -> str:
-        """Figures beside the bar."""
-        return f"loss {step.loss:.4f}  accuracy {step.accuracy:.4f}"
-
-    def epoch_line(self, epoch: Epoch) -> str:
-        """Figures of an epoch that is done."""
-        line = f"train loss {epoch.train_loss:.4f} accuracy {epoch.train_accuracy:.4f}"
-        if epoch.validation_loss is not None:
-            line += f"  validation loss {epoch.validation_loss:.4f} accuracy {epoch.validation_accuracy:.4f}"
-        return line
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
@@ -59,7 +45,7 @@ class TrainingProgress(FitEvents):
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
-            _Figures(self.step_line, self.unit),
+            _Figures(),
             TimeRemainingColumn(),
         )
         self._bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
@@ -76,7 +62,12 @@ class TrainingProgress(FitEvents):
     def epoch_done(self, epoch: Epoch, is_best: bool) -> None:
         self.close()
         best = "  best so far" if is_best else ""
-        err.print(f"epoch {epoch.epoch:>2}  {self.epoch_line(epoch)}  {epoch.seconds:.1f} s{best}")
+        err.print(f"epoch {epoch.epoch:>2}  {_epoch_line(epoch)}  {epoch.seconds:.1f} s{best}")
+
+    def reached(self, count: int) -> None:
+        """A count that moves on."""
+        if err.is_terminal:
+            err.print(f"[dim]{count:,} tokens[/dim]", end="\r")
 
     def close(self) -> None:
         """Take the bar away."""
@@ -85,22 +76,14 @@ class TrainingProgress(FitEvents):
             self._bar = None
 
 
-class LanguageProgress(TrainingProgress):
-    """The same with the figures of a language model."""
-
-    unit = "words"
-
-    def step_line(self, step: Step) -> str:
-        return f"perplexity {perplexity(step.loss):.1f}"
-
-    def epoch_line(self, epoch: Epoch) -> str:
+def _epoch_line(epoch: Epoch) -> str:
+    if epoch.train_accuracy is None:
         line = f"train perplexity {perplexity(epoch.train_loss):.1f}"
         return line if epoch.validation_loss is None else f"{line}  validation {perplexity(epoch.validation_loss):.1f}"
-
-    def reached(self, count: int) -> None:
-        """A count that moves on."""
-        if err.is_terminal:
-            err.print(f"[dim]{count:,} tokens[/dim]", end="\r")
+    line = f"train loss {epoch.train_loss:.4f} accuracy {epoch.train_accuracy:.4f}"
+    if epoch.validation_loss is None:
+        return line
+    return f"{line}  validation loss {epoch.validation_loss:.4f} accuracy {epoch.validation_accuracy:.4f}"
 
 
 def perplexity(loss: float) -> float:

@@ -19,7 +19,7 @@ def compare(
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Folder of the runs; runs/<data>-compare if not given.")
     ] = None,
-    presets: Annotated[str, typer.Option(help="Presets, separated by commas.")] = ",".join(classify.PRESETS),
+    presets: Annotated[str, typer.Option(help="Presets, separated by commas.")] = ",".join(classify.COMPARED),
     config: options.ConfigFile = None,
     *,
     reading: dict[str, Any],

@@ -8,7 +8,7 @@ import typer
 from .. import language
 from . import _options as options
 from ._settings import with_settings
-from ._show import LanguageProgress, err, out
+from ._show import TrainingProgress, err, out
 
 
 @with_settings(language.LanguageConfig)
@@ -43,7 +43,7 @@ def pretrain(
     folder = out_folder or Path("runs") / f"{Path(texts[0]).name.split('.')[0]}-{preset}"
     if resume and config is None:
         config = folder / "config.toml"
-    progress = LanguageProgress()
+    progress = TrainingProgress()
     try:
         run = language.pretrain(
             texts,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import classify
+from .. import classify, language
 from . import _options as options
 from ._settings import with_training_options
 from ._show import TrainingProgress, err, metrics_table, out
@@ -25,6 +25,15 @@ def train(
     diagnose: Annotated[
         bool, typer.Option("--diagnose", help="Watch the gradient through time and write diagnosis.html.")
     ] = False,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="A language model of elman pretrain to begin from.")
+    ] = None,
+    unlabelled: Annotated[
+        list[str] | None, typer.Option(help="File of further text; a language model is trained on it first.")
+    ] = None,
+    language_config: Annotated[
+        Path | None, typer.Option(help="TOML file with settings of that language model.")
+    ] = None,
     *,
     reading: dict[str, Any],
     settings: dict[str, Any],
@@ -33,6 +42,8 @@ def train(
     folder = out_folder or Path("runs") / f"{Path(data).name.split('.')[0]}-{preset}"
     if resume and config is None:
         config = folder / "config.toml"
+    if (start or unlabelled) and preset == classify.DEFAULT_PRESET:
+        preset = classify.FINE_TUNED
     resolved = classify.resolve(preset, config, **settings)
     progress = TrainingProgress()
     try:
@@ -43,6 +54,9 @@ def train(
             resume=resume,
             tensorboard=tensorboard,
             diagnose=diagnose,
+            start=None if start is None else language.load(start),
+            unlabelled=unlabelled or (),
+            language_config=None if language_config is None else language.resolve(file=language_config),
             events=progress,
             **reading,
         )

@@ -41,6 +41,8 @@ def pretrain(
     *,
     validation: Sequence[str | Path] = (),
     leave_out: Sequence[str | Path] = (),
+    at_hand: Sequence[str] = (),
+    leave_out_texts: Iterable[str] = (),
     start: TrainedLanguageModel | None = None,
     text_column: str | None = None,
     encoding: str = "utf-8",
@@ -56,6 +58,7 @@ def pretrain(
         config: the settings; None for the default preset.
         validation: files to watch instead of held-out documents.
         leave_out: files whose texts are never learned from, such as a test set that may be among the texts.
+        at_hand, leave_out_texts: the same of texts that are no file.
         start: a model to go on from; only the settings of the training are those given.
         resume: go on from the checkpoint in `out`, with the same data and settings.
     Raises:
@@ -64,20 +67,19 @@ def pretrain(
     """
     started = time.monotonic()
     out, config = Path(out), config or resolve()
-    if not texts:
+    if not texts and not at_hand:
         raise UsageError("expected at least one file to learn from, got none")
     run_folder.check(out, overwrite=overwrite, resume=resume)
     if events is not None:
         events.stage("reading")
 
-    def documents(sources: Sequence[str | Path], left_out: frozenset[bytes] = frozenset()) -> Documents:
-        return Documents(sources, config.documents, text_column, encoding, left_out)
-
+    reading = config.documents, text_column, encoding
     left_out = corpus.fingerprints(
         text for path in leave_out for text in read_texts(path, text_column=text_column, encoding=encoding)
     )
-    train: Iterable[corpus.Line] = documents(texts, left_out)
-    held: Iterable[corpus.Line] | None = documents(validation) if validation else None
+    left_out |= corpus.fingerprints(leave_out_texts)
+    train: Iterable[corpus.Line] = Documents(texts, *reading, left_out, at_hand)
+    held: Iterable[corpus.Line] | None = Documents(validation, *reading) if validation else None
     if not validation and config.validation_split:
         train, held = corpus.hold_out(train, config.validation_split, config.seed)
     if not resume:

@@ -86,7 +86,7 @@ class Streams(Sequence[Chunk]):
         target = np.where(steps[1:-1, None] < self.length, target, IGNORED)
         arrays = target, left, starts, right, ends
         tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
-        return Chunk(*tensors[:5], rate_scale=(end - start) / self.usual)  # type: ignore[misc]
+        return Chunk(*tensors[:5], rate_scale=(end - start) / self.usual)  # type: ignore[arg-type, misc]
 
     def _words(self, place: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The words at these places of the order, and whether they are the first of their document."""

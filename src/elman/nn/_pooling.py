@@ -6,14 +6,14 @@ from torch import Tensor
 from ..errors import UsageError
 from ..ops import ragged
 
-POOLINGS = ("last", "mean", "max", "mean+max", "attention")
+POOLINGS = ("last", "mean", "max", "mean+max", "last+mean+max", "attention")
 
 
 class Pooling(torch.nn.Module):
-    """Pools elements [N, F] in the ragged layout to [B, F] (mean+max: [B, 2F]); a text of length 0 pools to 0.
+    """Pools elements [N, F] in the ragged layout to [B, F], or [B, 2F] or [B, 3F] where several are put side by side.
 
     last: the final state of each direction. mean, max: over the text's steps. attention: a softmax over the text's
-    steps of a learned score, a feed-forward attention (Raffel & Ellis 2015, eq. 1-3).
+    steps of a learned score, a feed-forward attention (Raffel & Ellis 2015, eq. 1-3). A text of length 0 pools to 0.
     """
 
     def __init__(self, kind: str, features: int) -> None:
@@ -21,7 +21,7 @@ class Pooling(torch.nn.Module):
         if kind not in POOLINGS:
             raise UsageError(f"unknown pooling {kind!r}: choose one of {', '.join(POOLINGS)}")
         self.kind = kind
-        self.out_features = 2 * features if kind == "mean+max" else features
+        self.out_features = len(kind.split("+")) * features
         if kind == "attention":
             self.score = torch.nn.Sequential(
                 torch.nn.Linear(features, features), torch.nn.Tanh(), torch.nn.Linear(features, 1, bias=False)
@@ -40,7 +40,7 @@ class Pooling(torch.nn.Module):
         if self.kind == "attention":
             weights = self._attention(output, rows, batch)
             return output.new_zeros(batch, output.shape[1]).index_add(0, rows, output * weights)
-        pooled = []
+        pooled = [final] if "last" in self.kind else []
         if "mean" in self.kind:
             lengths = ragged.lengths_of(batch_sizes, batch).to(output.device)
             total = output.new_zeros(batch, output.shape[1]).index_add(0, rows, output)

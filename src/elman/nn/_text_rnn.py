@@ -1,6 +1,6 @@
 """Text-RNN: embedding, recurrent layers, one vector per text, class scores."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
-from ..errors import ShapeError
+from ..errors import ShapeError, UsageError
+from ..ops import ragged
 from . import _initial
 from ._base import Recurrent
 from ._border import Border, Lengths
@@ -35,7 +36,9 @@ class TextRNN(torch.nn.Module):
         residual: add a layer's input to its output wherever both are of equal size.
         merge_layers: merge the two directions after every layer, not after the top one alone.
         merge: how the two directions of the top layer become one vector: concat, sum, mean or product.
-        pooling: how the steps become one vector: last, mean, max, mean+max or attention.
+        pooling: how the steps become one vector: last, mean, max, mean+max, last+mean+max or attention.
+        backward: read texts from their end, in a network of one direction.
+        bptt: steps that are read at a time; the gradient does not go from such a chunk to the one before. 0: all.
         dropout: on the pooled vector and between layers.
         embedding_dropout: on whole features of the word vectors, the same for all steps of a text (Gal & Ghahramani
             2016).
@@ -61,6 +64,8 @@ class TextRNN(torch.nn.Module):
         bidirectional: bool = True,
         merge: str = "concat",
         pooling: str = "mean",
+        backward: bool = False,
+        bptt: int = 0,
         dropout: float = 0.5,
         embedding_dropout: float = 0.0,
         word_dropout: float = 0.0,
@@ -76,6 +81,9 @@ class TextRNN(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.merge = check_merge(merge)
+        if bidirectional and (backward or bptt):
+            raise UsageError("backward and bptt are for networks of one direction, got a bidirectional one")
+        self.backward, self.bptt = backward, bptt
         self.init, self.forget_bias = init, forget_bias
         self.dropout = dropout
         self.embedding_dropout = embedding_dropout
@@ -151,13 +159,38 @@ class TextRNN(torch.nn.Module):
         vectors = self._word_vectors(border)
         if features is not None:
             vectors = torch.cat([vectors, self._hide_some(features)], dim=1)
+        if self.backward:
+            vectors = vectors.index_select(0, ragged.from_end(border.batch_sizes).to(vectors.device))
         border.data = vectors
-        output, finals = self.recurrent._sequence(border, None)
-        final = self.recurrent.last(finals)  # type: ignore[arg-type]
+        if self.bptt:
+            output, final = self._by_chunks(border)
+        else:
+            output, finals = self.recurrent._sequence(border, None)
+            final = self.recurrent.last(finals)  # type: ignore[arg-type]
         if self._merges_top:
             output, final = merged(output, self.merge), merged(final, self.merge)
         pooled = self.pooling(output, final, border.batch_sizes)
         return border.unsort(self.output(dropout(pooled, self.dropout, self.training)), 0)
+
+    def _by_chunks(self, border: Border) -> tuple[Tensor, Tensor]:
+        """As the whole sequence, the states detached from chunk to chunk: output [N, F] and final h [B, F]."""
+        stack, sizes = self.recurrent, border.batch_sizes
+        offsets = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]).tolist()
+        outputs, ended = [border.data.new_zeros(0, stack.output_size)], []
+        state: Any = None
+        final = border.data.new_zeros(0, stack.output_size)
+        for start in range(0, len(sizes), self.bptt):
+            end = min(start + self.bptt, len(sizes))
+            rows = int(sizes[start])
+            if state is not None:
+                ended.append(final[rows:])  # texts that ended in the chunk before
+                state = state_of(state, lambda part: part[:, :rows].detach())  # noqa: B023 (used at once)
+            chunk = Border(PackedSequence(border.data[offsets[start] : offsets[end]], sizes[start:end]), None, True, 3)
+            output, state = stack._sequence(chunk, state)
+            final = stack.last(state)
+            outputs.append(output)
+        empty = final.new_zeros(border.batch - (int(sizes[0]) if len(sizes) else 0), stack.output_size)
+        return torch.cat(outputs), torch.cat([final, *reversed(ended), empty])
 
     def _word_vectors(self, border: Border) -> Tensor:
         """[N, E], with words and features of the vectors dropped in training."""
@@ -185,3 +218,10 @@ class TextRNN(torch.nn.Module):
         if width != self.feature_dim or (features is not None and features.shape[0] != ids.shape[0]):
             given = "none" if features is None else f"{tuple(features.shape)}"
             raise ShapeError(f"Expected features ({ids.shape[0]}, {self.feature_dim}), got {given}")
+
+
+def state_of(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A state of a layer, or of the layers of a stack, with every tensor changed."""
+    if isinstance(state, Tensor):
+        return change(state)
+    return type(state)(state_of(part, change) for part in state)

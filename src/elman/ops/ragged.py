@@ -41,6 +41,14 @@ def rows_and_steps(batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
     return rows, steps
 
 
+def from_end(batch_sizes: Tensor) -> Tensor:
+    """[N] for each element the one of the same row that lies as far from the row's end as it does from its start."""
+    rows, steps = rows_and_steps(batch_sizes)
+    starts = batch_sizes.cumsum(0) - batch_sizes
+    lengths = lengths_of(batch_sizes, int(batch_sizes[0]) if len(batch_sizes) else 0)
+    return starts[lengths[rows] - 1 - steps] + rows
+
+
 def later_elements(batch_sizes: Tensor, reverse: bool) -> Tensor:
     """[N] the element of the same row that is processed next; -1 where there is none."""
     rows, steps = rows_and_steps(batch_sizes)

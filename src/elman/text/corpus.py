@@ -32,8 +32,9 @@ class Documents:
 
     Args:
         sources: files, folders (all files in them that can be read) or built-in names; see `read_texts`.
-        leave_out: texts that are passed over wherever a line is one of them, such as those of a test set; case and
-            spaces do not count.
+        at_hand: further documents, of one line each.
+        leave_out: `fingerprints` of texts that are passed over wherever a line is one of them, such as those of a test
+            set; case and spaces do not count.
     Raises:
         DataError, EncodingError, ColumnError: as `read_texts`, while reading; UsageError for an unknown `documents`.
     """
@@ -43,6 +44,7 @@ class Documents:
     text_column: str | None = None
     encoding: str = "utf-8"
     leave_out: frozenset[bytes] = frozenset()
+    at_hand: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.documents not in DOCUMENTS:
@@ -55,6 +57,7 @@ class Documents:
         return lines
 
     def _lines(self) -> Iterator[Line]:
+        yield from ((" ".join(text.split()), True) for text in self.at_hand if text.strip())
         for path in self._files():
             texts = read_texts(path, text_column=self.text_column, encoding=self.encoding)
             if str(path) in BUILT_IN or ".txt" not in Path(path).suffixes or self.documents == "line":
