@@ -12,10 +12,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from .. import language
 from ..errors import DataError
 from ..training import Epoch
 from . import persistence
-from .config import DEFAULT_PRESET, ClassifierConfig, resolve
+from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
+from .fine_tune import adopt
 from .fit import fit
 from .model import Classifier
 from .split import Split, class_numbers, find_classes, hold_out
@@ -25,7 +27,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A recurrent text classifier with scikit-learn's verbs.
 
     Args:
-        preset: text-rnn (default), simple-rnn, lstm or gru.
+        preset: text-rnn (default), simple-rnn, lstm, gru, or fine-tuned, the default with `pretrained`.
+        pretrained: folder of a language model of `elman pretrain` (or what `elman.language.load` made of it), whose
+            words and layers the classifier starts with.
         **settings: any setting of `ClassifierConfig`; None takes the preset's value.
 
     Attributes:
@@ -44,12 +48,14 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     config_: ClassifierConfig
     classifier_: Classifier
 
-    def __init__(self, preset: str = DEFAULT_PRESET, **settings: Any) -> None:
+    def __init__(self, preset: str = DEFAULT_PRESET, pretrained: Any = None, **settings: Any) -> None:
         names = [f.name for f in fields(ClassifierConfig)]
         unknown = sorted(set(settings) - set(names))
         if unknown:
-            raise TypeError(f"TextClassifier has no setting {', '.join(unknown)}; it has: preset, {', '.join(names)}")
-        self.preset = preset
+            raise TypeError(
+                f"TextClassifier has no setting {', '.join(unknown)}; it has: preset, pretrained, {', '.join(names)}"
+            )
+        self.preset, self.pretrained = preset, pretrained
         for name in names:
             setattr(self, name, settings.get(name))
 
@@ -69,7 +75,14 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         texts = _texts(X)
         if len(texts) != len(y):
             raise DataError(f"expected one label per text, got {len(texts)} texts and {len(y)} labels")
-        config = resolve(**self.get_params())
+        settings = self.get_params()
+        start = settings.pop("pretrained")
+        if start is not None and self.preset == DEFAULT_PRESET:
+            settings["preset"] = FINE_TUNED
+        config = resolve(**settings)
+        if start is not None:
+            start = start if isinstance(start, language.TrainedLanguageModel) else language.load(start)
+            config = adopt(start, config)
         classes, numbers = find_classes(y)
         train, held_out = Split(texts, numbers), None
         if validation is not None:
@@ -77,7 +90,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             held_out = Split(watched, class_numbers(validation[1], classes, "validation"))
         elif config.validation_split:
             train, held_out = hold_out(train, config.validation_split, config.seed)
-        fitted = fit(train, held_out, classes, config)
+        fitted = fit(train, held_out, classes, config, start=start)
         self._adopt(fitted.classifier, fitted.history)
         return self
 
@@ -117,7 +130,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 def _signature() -> inspect.Signature:
     """`__init__` with every setting by name: what get_params, clone and help() read."""
     keyword = inspect.Parameter.KEYWORD_ONLY
-    own = list(inspect.signature(TextClassifier.__init__).parameters.values())[:2]
+    own = list(inspect.signature(TextClassifier.__init__).parameters.values())[:3]
     settings = [inspect.Parameter(f.name, keyword, default=None) for f in fields(ClassifierConfig)]
     return inspect.Signature([*own, *settings])
 

@@ -117,9 +117,9 @@ _CLASSIC = {
     "jitter": False,
     "epochs": 13,
     "optimizer": "sgd",
-    "learning_rate": 1.0,
+    "learning_rate": 20.0,  # Zaremba, Sutskever & Vinyals (2014) have 1 for a loss that is summed over the chunk
     "decay": 0.5,
-    "clip_norm": 5.0,
+    "clip_norm": 0.25,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -129,8 +129,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "cell": "rnn",
         "hidden_size": 250,
         "num_layers": 1,
+        "learning_rate": 10.0,
         "schedule": "plateau",
-        "clip_norm": 1.0,
     },
     "classic-lstm": {**_CLASSIC, "schedule": "step", "decay_start": 4},
     "awd-lstm": {

@@ -1,0 +1,244 @@
+"""A classifier that starts from a language model: same reading, own rates, and never a text that was held out."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+import elman
+from conftest import make_reviews
+from elman import classify, language
+from elman.classify import fine_tune
+from elman.classify.config import resolve
+from elman.classify.model import build_network
+from elman.errors import ModelFolderError, UsageError
+from elman.nn import TextRNN
+from elman.training import Interrupted
+
+TEXTS, LABELS = make_reviews(60, ("bad", "good"))
+SMALL = {"embedding_dim": 6, "hidden_size": 7, "epochs": 1, "batch_size": 4, "bptt": 9, "min_count": 1}
+
+
+def pretrained(folder, **settings):
+    config = language.resolve(**{**SMALL, **settings})
+    return language.pretrain([], folder, config, at_hand=TEXTS).fitted.model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return pretrained(tmp_path_factory.mktemp("lm") / "forward")
+
+
+@pytest.fixture(scope="module")
+def backward(tmp_path_factory):
+    return pretrained(tmp_path_factory.mktemp("lm") / "backward", direction="backward", num_layers=1, tied=False)
+
+
+def network_of(model, **settings):
+    config = fine_tune.adopt(model, resolve("fine-tuned", **settings))
+    network = build_network(config, model.tokenizer.vocab_size, 2)
+    fine_tune.start_from(network, model)
+    return network.eval(), config
+
+
+@pytest.mark.parametrize("kind", ["model", "backward"])
+def test_it_reads_as_the_language_model_does(kind, request):
+    model = request.getfixturevalue(kind)
+    network, config = network_of(model, pooling="last")
+    network.output = torch.nn.Identity()
+    classifier = classify.model.Classifier(config, np.array(["a", "b"]), model.tokenizer, network)
+    text = TEXTS[0]
+    ids = model.tokenizer.encode([text]).ids.tolist()
+    read = [model.tokenizer.end_id, *(ids if kind == "model" else ids[::-1])]
+    model.network.reset()
+    with torch.no_grad():
+        expected = model.network(torch.tensor(read)[:, None])[-1]
+        found = network(classifier.encode([text]).batch(np.array([0])).ids)
+    model.network.reset()
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "min_gru", "dilated_lstm"])
+@pytest.mark.parametrize("stacked", [False, True])
+@pytest.mark.parametrize("bptt", [1, 2, 5, 40])
+def test_chunks_read_what_the_whole_reads(cell, stacked, bptt):
+    torch.manual_seed(0)
+    sizes = {"hidden_sizes": [5, 4]} if stacked else {"hidden_size": 5, "num_layers": 2}
+    network = TextRNN(30, 3, embedding_dim=4, cell=cell, bidirectional=False, pooling="last+mean+max", **sizes).eval()
+    ids, lengths = torch.randint(30, (6, 9)), [9, 0, 5, 9, 1, 4]
+    whole = network(ids, lengths)
+    network.bptt = bptt
+    torch.testing.assert_close(network(ids, lengths), whole)
+
+
+@pytest.mark.parametrize("bptt", [3, 4])
+def test_the_gradient_stays_in_its_chunk(bptt):
+    torch.manual_seed(0)
+    network = TextRNN(30, 2, embedding_dim=4, hidden_size=5, bidirectional=False, pooling="last", bptt=bptt).eval()
+    ids = torch.arange(10)[None]
+    network(ids, [10])[0, 0].backward()
+    reached = network.embedding.weight.grad[:10].abs().sum(1) > 0
+    assert reached.tolist() == [place >= 10 - (10 % bptt or bptt) for place in range(10)]
+
+
+def test_backward_is_forward_on_reversed_texts():
+    torch.manual_seed(0)
+    network = TextRNN(30, 2, embedding_dim=4, hidden_size=5, bidirectional=False, pooling="mean+max").eval()
+    ids, lengths = torch.randint(30, (4, 7)), [7, 3, 0, 5]
+    expected = network(ids, lengths)
+    turned = ids.clone()
+    for row, length in enumerate(lengths):
+        turned[row, :length] = ids[row, :length].flip(0)
+    network.backward = True
+    torch.testing.assert_close(network(turned, lengths), expected)
+
+
+@pytest.mark.parametrize("wrong", [{"backward": True}, {"bptt": 3}])
+def test_two_directions_have_no_chunks_and_no_side(wrong):
+    with pytest.raises(UsageError, match="one direction"):
+        TextRNN(30, 2, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"vocab_size": 99}, r"vocab_size: the language model has \d+, got 99"),
+        ({"tokenizer": "characters"}, "tokenizer: the language model has 'words', got 'characters'"),
+        ({"cell": "gru"}, "cell: the language model has 'lstm', got 'gru'"),
+        ({"hidden_sizes": "3,4"}, "hidden_sizes: the language model has '7,6', got '3,4'"),
+        ({"direction": "backward"}, "direction: the language model has 'forward', got 'backward'"),
+    ],
+)
+def test_what_differs_from_the_language_model_is_refused_with_both(model, given, message):
+    with pytest.raises(UsageError, match=message):
+        elman.TextClassifier(pretrained=model, **given).fit(TEXTS, LABELS)
+
+
+def test_a_model_that_fills_words_in_is_refused(tmp_path):
+    filler = pretrained(tmp_path / "fill", objective="fill", tied=False)
+    with pytest.raises(UsageError, match="objective fill"):
+        fine_tune.adopt(filler, resolve("fine-tuned"))
+
+
+def test_a_classifier_is_no_language_model(tmp_path):
+    elman.TextClassifier(embedding_dim=4, hidden_size=3, epochs=1).fit(TEXTS, LABELS).save(tmp_path / "c")
+    with pytest.raises(ModelFolderError, match="expected a language-model, got a text-classifier"):
+        elman.TextClassifier(pretrained=tmp_path / "c").fit(TEXTS, LABELS)
+
+
+def test_rates_fall_from_the_top_and_layers_thaw_from_the_top(model):
+    network, _ = network_of(model)
+    factor = fine_tune.rate_of(network, 0.5)
+    names = ["output.weight", "recurrent.layers.1.weight_hh_l0", "recurrent.layers.0.bias_ih_l0", "embedding.weight"]
+    assert [factor(name) for name in names] == [1.0, 0.5, 0.25, 0.125]
+    thawing = fine_tune.GradualUnfreezing(network)
+    parameters = dict(network.named_parameters())
+    for epoch in range(1, 6):
+        thawing.epoch_started(epoch, 0, 1)
+        assert [parameters[name].requires_grad for name in names] == [epoch > place for place in range(4)]
+
+
+def test_frozen_layers_stand_still_and_rates_reach_the_optimizer(model):
+    settings = {"epochs": 1, "average": 0.0, "patience": 0, "calibrate": False}
+    tuned = elman.TextClassifier(pretrained=model, **settings).fit(TEXTS, LABELS).classifier_.network
+    assert torch.equal(tuned.embedding.weight, model.network.embedding.weight)
+    free = {**settings, "unfreeze": False, "optimizer": "sgd", "clip_norm": 0.0}
+    moved = [
+        (elman.TextClassifier(pretrained=model, layer_decay=decay, **free).fit(TEXTS, LABELS).classifier_.network)
+        for decay in (1.0, 1e-6)
+    ]
+    change = [(network.embedding.weight - model.network.embedding.weight).abs().max().item() for network in moved]
+    assert change[0] > 1e3 * change[1]
+
+
+def test_saved_and_loaded_predicts_alike(model, tmp_path):
+    classifier = elman.TextClassifier(pretrained=model, epochs=2).fit(TEXTS, LABELS)
+    classifier.save(tmp_path / "saved")
+    again = elman.TextClassifier.load(tmp_path / "saved")
+    assert np.array_equal(again.predict_proba([*TEXTS, ""]), classifier.predict_proba([*TEXTS, ""]))
+
+
+def write(path, texts, labels=None):
+    rows = texts if labels is None else [f"{text}\t{label}" for text, label in zip(texts, labels, strict=True)]
+    path.write_text("\n".join(rows if labels is None else ["text\tlabel", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+class Seen(Exception):
+    pass
+
+
+def test_no_held_out_text_reaches_the_language_model(tmp_path, monkeypatch):
+    train, test = (
+        write(tmp_path / "train.tsv", TEXTS[:40], LABELS[:40]),
+        write(tmp_path / "test.tsv", TEXTS[40:], LABELS[40:]),
+    )
+    further = ["one more text", "and another one"]
+    unlabelled = write(tmp_path / "more.txt", [*further, *(text.upper() for text in TEXTS)])
+    seen = []
+
+    def fit(train, validation, *rest, **options):
+        seen.extend(text for part in (train, validation) for text, _ in part)
+        raise Seen
+
+    monkeypatch.setitem(language.pretrain.__globals__, "fit", fit)
+    config = language.resolve(**SMALL, documents="line")
+    with pytest.raises(Seen):
+        classify.train(train, tmp_path / "run", test=test, unlabelled=[unlabelled], language_config=config)
+    held = {" ".join(text.lower().split()) for text in TEXTS[40:]}
+    found = {" ".join(text.lower().split()) for text in seen}
+    assert not held & found and set(further) < found
+
+
+def test_a_stopped_run_goes_on_from_either_part(tmp_path):
+    train = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    unlabelled = write(tmp_path / "more.txt", TEXTS * 2)
+    arguments = {
+        "unlabelled": [unlabelled],
+        "language_config": language.resolve(**{**SMALL, "epochs": 2}),
+        "config": resolve("fine-tuned", epochs=3),
+    }
+
+    class Stopping:
+        """Ctrl-C at a step, of the first part or of the second."""
+
+        def __init__(self, step, part):
+            self.step, self.part, self.parts = step, part, 0
+
+        def stage(self, name):
+            self.parts += name == "training"
+
+        def reached(self, count):
+            pass
+
+        def epoch_started(self, *_):
+            pass
+
+        def step_done(self, step, model):
+            if self.parts == self.part and step.number == self.step:
+                import os
+                import signal
+
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        def epoch_done(self, *_):
+            pass
+
+    whole = classify.train(train, tmp_path / "whole", **arguments)
+    out = tmp_path / "parts"
+    with pytest.raises(Interrupted):
+        classify.train(train, out, events=Stopping(3, 1), **arguments)
+    with pytest.raises(Interrupted):
+        classify.train(train, out, resume=True, events=Stopping(3, 2), **arguments)
+    again = classify.train(train, out, resume=True, **arguments)
+    assert [epoch.train_loss for epoch in again.fitted.history] == [epoch.train_loss for epoch in whole.fitted.history]
+    for folder in ("", "language-model"):
+        with (
+            safe_open(tmp_path / "whole" / folder / "model.safetensors", "pt") as expected,
+            safe_open(out / folder / "model.safetensors", "pt") as found,
+        ):
+            for name in expected.keys():  # noqa: SIM118 (not a dict)
+                assert torch.equal(found.get_tensor(name), expected.get_tensor(name)), name
+    assert math.isfinite(whole.metrics["validation"]["loss"])
