@@ -32,6 +32,11 @@ def test_step_decays_after_every_epoch_from_the_start_given():
     assert [rate("step", epoch=e, decay=0.5, decay_start=3) for e in range(6)] == [2, 2, 2, 1.0, 0.5, 0.25]
 
 
+def test_triangular_rises_over_a_tenth_and_falls_to_nothing():
+    assert [rate("triangular", step) for step in (0, 4, 9)] == pytest.approx([0.2, 1.0, 2.0])
+    assert [rate("triangular", step) for step in (10, 55, 99)] == pytest.approx([2.0, 1.0, 2 / 90])
+
+
 def test_plateau_decays_after_each_epoch_that_is_not_better():
     assert rate("plateau", losses=[3, 2, 1], decay=0.1) == 2.0
     assert rate("plateau", losses=[3, 2, 2.5, 1.9, 1.9], decay=0.1) == pytest.approx(0.02)

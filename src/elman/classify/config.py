@@ -145,7 +145,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "input_dropout": 0.2,
         "word_dropout": 0.1,
         "dropout": 0.4,
-        "epochs": 5,
         "batch_size": 32,
         "layer_decay": 0.5,
         "unfreeze": True,

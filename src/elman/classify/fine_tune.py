@@ -9,21 +9,11 @@ import torch
 from .. import language
 from ..errors import UsageError
 from ..language import TrainedLanguageModel
-from ..nn import RecurrentSettings, TextRNN
+from ..nn import TRAINED, RecurrentSettings, TextRNN
 from ..training import Epoch, FitEvents, Step, model_folder, run_folder
 from .config import FINE_TUNED, ClassifierConfig, resolve
 
 LANGUAGE_MODEL = "language-model"  # folder inside a run
-_OF_TRAINING = (
-    "input_dropout",
-    "recurrent_dropout",
-    "zoneout",
-    "zoneout_cell",
-    "weight_drop",
-    "bptt_truncate",
-    "clip_recurrent",
-    "information_flow",
-)
 
 
 def adopt(model: TrainedLanguageModel, config: ClassifierConfig) -> ClassifierConfig:
@@ -37,7 +27,7 @@ def adopt(model: TrainedLanguageModel, config: ClassifierConfig) -> ClassifierCo
         raise UsageError("expected a language model that predicts the next word, got one of the objective fill")
     layers = model.network.directions[0].layer.layers
     adopted = {
-        **{f.name: getattr(source, f.name) for f in fields(RecurrentSettings) if f.name not in _OF_TRAINING},
+        **{f.name: getattr(source, f.name) for f in fields(RecurrentSettings) if f.name not in TRAINED},
         "tokenizer": model.tokenizer.kind,
         "vocab_size": model.tokenizer.vocab_size,
         "min_count": source.min_count,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import DivergedError
-from ..text import RaggedIds, TextTokenizer, corpus
+from ..errors import DivergedError, UsageError
+from ..nn import TRAINED, LanguageModel, RecurrentSettings
+from ..text import RaggedIds, TextSettings, TextTokenizer, corpus
 from ..training import Epoch, FitEvents, Listener, StopRequest, Trainer
-from .config import LanguageConfig
+from .config import LanguageConfig, resolve
 from .model import TrainedLanguageModel, build_network
 from .task import LanguageTask
 
@@ -47,7 +48,7 @@ def fit(
     Args:
         train, validation: lines and where their documents end; can be read several times.
         folder: for the encoded text, which stays there.
-        start: a model to go on from, whose tokenizer and network are used.
+        start: a model to go on from, with its tokenizer; `config` is one that `adopt` made of it.
     Raises:
         DivergedError, with the model of the last good weights as its attribute `fitted`.
         Interrupted: a stop was asked for; the checkpoint is written.
@@ -65,7 +66,8 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         if start is not None:
-            network = start.network.train()
+            network = LanguageModel(tokenizer.vocab_size, cutoffs=start.network.softmax.cutoffs, **config.network)
+            network.load_state_dict(dict(start.network.named_parameters(remove_duplicate=False)))
         else:
             network = build_network(config, tokenizer.vocab_size, count(encoded["train"].ids, tokenizer.vocab_size))
         trainer = Trainer(
@@ -91,6 +93,25 @@ def fit(
             network.reset()
     network.eval()
     return fitted
+
+
+def adopt(start: TrainedLanguageModel, config: LanguageConfig) -> LanguageConfig:
+    """The settings with the text and the network of a model that is gone on from; rates of dropout are theirs.
+
+    Raises:
+        UsageError: a setting that is neither the model's nor the default, with both.
+    """
+    usual = resolve()
+    of_network = [f.name for room in (RecurrentSettings, TextSettings) for f in fields(room)]
+    names = {*of_network, *_OF_NETWORK} - set(TRAINED)
+    for name in sorted(names):
+        given, wanted = getattr(config, name), getattr(start.config, name)
+        if given not in (wanted, getattr(usual, name)):
+            raise UsageError(f"{name}: the language model has {wanted!r}, got {given!r}")
+    return replace(config, **{name: getattr(start.config, name) for name in names})
+
+
+_OF_NETWORK = ("objective", "direction", "embedding_dim", "tied", "softmax", "cutoffs")
 
 
 def _tokenizer(lines: Iterable[corpus.Line], config: LanguageConfig, stage: Any) -> TextTokenizer:

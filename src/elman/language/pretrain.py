@@ -15,7 +15,7 @@ from ..text import Documents, corpus, read_texts
 from ..training import FitEvents, Listener, TensorBoard, gradient_summary, run_folder, stop_requests, to_csv, write_text
 from . import persistence
 from .config import LanguageConfig, resolve
-from .fit import Fitted, fit
+from .fit import Fitted, adopt, fit
 from .model import TrainedLanguageModel
 
 
@@ -67,6 +67,8 @@ def pretrain(
     """
     started = time.monotonic()
     out, config = Path(out), config or resolve()
+    if start is not None:
+        config = adopt(start, config)
     if not texts and not at_hand:
         raise UsageError("expected at least one file to learn from, got none")
     run_folder.check(out, overwrite=overwrite, resume=resume)

@@ -26,7 +26,7 @@ from ._pooling import POOLINGS, Pooling
 from ._recurrence import Recurrence
 from ._rnn import RNN, SimpleRNN
 from ._scrn import SCRN
-from ._settings import RecurrentSettings
+from ._settings import TRAINED, RecurrentSettings
 from ._softmax import Softmax
 from ._stack import STARTS, Stack, recurrent_network
 from ._stateful import Stateful
@@ -42,6 +42,7 @@ __all__ = [
     "RNN",
     "SCRN",
     "STARTS",
+    "TRAINED",
     "ClockworkRNN",
     "CoupledLSTM",
     "DilatedGRU",

@@ -69,6 +69,18 @@ class RecurrentSettings:
         }
 
 
+# Those that act in training alone: a network that is taken over may have others.
+TRAINED = (
+    "input_dropout",
+    "recurrent_dropout",
+    "zoneout",
+    "zoneout_cell",
+    "weight_drop",
+    "bptt_truncate",
+    "clip_recurrent",
+    "information_flow",
+)
+
 _ALIKE = (
     "cell",
     "hidden_size",

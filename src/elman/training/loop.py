@@ -243,7 +243,8 @@ class Trainer:
         """Begin the plain average of NT-ASGD (Merity et al. 2018, algorithm 1)."""
         interval = self.settings.average_on_plateau
         losses = [epoch.validation_loss for epoch in self.history if epoch.validation_loss is not None]
-        if interval and not self._average and len(losses) > interval and losses[-1] > min(losses[:-interval]):
+        older = losses[: -interval - 1]
+        if interval and not self._average and older and losses[-1] > min(older):
             self._average = _parameters_of(self.model)
 
     def _update_average(self) -> None:

@@ -35,7 +35,7 @@ class TrainingSettings:
     )
     average: float = setting(0.0, "Decay of the running average of the weights; 0 for none.")
     average_on_plateau: int = setting(
-        0, "Epochs without a lower validation loss that start a plain average of the weights (NT-ASGD); 0: never."
+        0, "A validation loss above one from more epochs ago starts a plain average of the weights; 0: never."
     )
     patience: int = setting(0, "Epochs without a better validation score before stopping; 0 for never.")
     seed: int = setting(0, "Of the split, the initial weights, the order and the dropout.")
