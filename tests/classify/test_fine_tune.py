@@ -14,7 +14,7 @@ from elman.classify import fine_tune
 from elman.classify.config import resolve
 from elman.classify.model import build_network
 from elman.errors import ModelFolderError, UsageError
-from elman.nn import TextRNN
+from elman.nn import BothWays, TextRNN
 from elman.training import Interrupted
 
 TEXTS, LABELS = make_reviews(60, ("bad", "good"))
@@ -37,9 +37,9 @@ def backward(tmp_path_factory):
 
 
 def network_of(model, **settings):
-    config = fine_tune.adopt(model, resolve("fine-tuned", **settings))
-    network = build_network(config, model.tokenizer.vocab_size, 2)
-    fine_tune.start_from(network, model)
+    config = fine_tune.adopt([model], resolve("fine-tuned", **settings))
+    network = build_network(config, model.tokenizer.vocab_size, 2, model.tokenizer.end_id)
+    fine_tune.start_from(network, [model])
     return network.eval(), config
 
 
@@ -95,6 +95,50 @@ def test_backward_is_forward_on_reversed_texts():
     torch.testing.assert_close(network(turned, lengths), expected)
 
 
+def test_what_begins_a_text_is_read_before_it():
+    torch.manual_seed(0)
+    network = TextRNN(30, 2, embedding_dim=4, hidden_size=5, bidirectional=False, pooling="last+mean+max").eval()
+    ids, lengths = torch.randint(30, (4, 7)), [7, 3, 0, 5]
+    longer = torch.cat([torch.full((4, 1), 29), ids], 1)
+    expected = network(longer, [length + 1 for length in lengths])
+    network.begin_id = 29
+    torch.testing.assert_close(network(ids, lengths), expected)
+
+
+def test_both_ways_is_the_mean_of_two():
+    torch.manual_seed(0)
+    network = BothWays(30, 2, embedding_dim=4, hidden_sizes=[5, 4], bidirectional=False, begin_id=2).eval()
+    ids, lengths = torch.randint(30, (4, 7)), [7, 3, 0, 5]
+    forward = TextRNN.forward(network, ids, lengths)
+    assert network.other.backward and not network.backward
+    torch.testing.assert_close(network(ids, lengths), (forward + network.other(ids, lengths)) / 2)
+
+
+def test_a_forward_and_a_backward_model_are_averaged(model, tmp_path):
+    other = pretrained(tmp_path / "lm", direction="backward")
+    classifier = elman.TextClassifier(pretrained=[other, model], epochs=2).fit(TEXTS, LABELS)
+    network = classifier.classifier_.network
+    assert isinstance(network, BothWays)
+    assert torch.equal(network.embedding.weight, model.network.embedding.weight)  # as yet frozen
+    assert torch.equal(network.other.embedding.weight, other.network.embedding.weight)
+    classifier.save(tmp_path / "saved")
+    again = elman.TextClassifier.load(tmp_path / "saved")
+    assert np.array_equal(again.predict_proba(TEXTS), classifier.predict_proba(TEXTS))
+    assert sum(layer.parameters for layer in classify.summary(tmp_path / "saved")) == sum(
+        p.numel() for p in network.parameters()
+    ) + sum(a.size for a in (classifier.classifier_.ngrams.weight, classifier.classifier_.ngrams.bias))
+
+
+def test_two_models_that_do_not_fit_are_refused(model, backward, tmp_path):
+    with pytest.raises(UsageError, match="a forward and a backward one, got forward, forward"):
+        fine_tune.adopt([model, model], resolve("fine-tuned"))
+    with pytest.raises(UsageError, match=r"has the layers \('lstm', \[7, 6\]\) and the backward one \('lstm', \[7\]\)"):
+        fine_tune.adopt([model, backward], resolve("fine-tuned"))
+    other = pretrained(tmp_path / "lm", direction="backward", vocab_size=20)
+    with pytest.raises(UsageError, match=r"forward model has a vocabulary of \d+ and the backward one another, of 20"):
+        fine_tune.adopt([model, other], resolve("fine-tuned"))
+
+
 @pytest.mark.parametrize("wrong", [{"backward": True}, {"bptt": 3}])
 def test_two_directions_have_no_chunks_and_no_side(wrong):
     with pytest.raises(UsageError, match="one direction"):
@@ -119,7 +163,7 @@ def test_what_differs_from_the_language_model_is_refused_with_both(model, given,
 def test_a_model_that_fills_words_in_is_refused(tmp_path):
     filler = pretrained(tmp_path / "fill", objective="fill", tied=False)
     with pytest.raises(UsageError, match="objective fill"):
-        fine_tune.adopt(filler, resolve("fine-tuned"))
+        fine_tune.adopt([filler], resolve("fine-tuned"))
 
 
 def test_a_classifier_is_no_language_model(tmp_path):

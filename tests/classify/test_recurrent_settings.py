@@ -6,10 +6,10 @@ import pytest
 import torch
 
 import elman
-from elman.classify import ClassifierConfig, resolve
+from elman.classify import resolve
 from elman.classify.model import build_network
 from elman.errors import UsageError
-from elman.nn import CELLS, Stack, TextRNN
+from elman.nn import CELLS, RecurrentSettings, Stack, TextRNN
 
 REACHED = [
     ("lstm", {"zoneout": 0.1, "zoneout_cell": 0.2, "weight_drop": 0.3, "recurrent_dropout": 0.4, "input_dropout": 0.5}),
@@ -42,9 +42,17 @@ def test_settings_that_are_written_otherwise():
 
 
 def test_no_setting_of_the_network_is_forgotten():
-    names = [field.name for field in fields(ClassifierConfig)]
-    known = {*names[names.index("cell") : names.index("epochs")], *names[names.index("embedding_dim") :]}
-    known -= {*names[names.index("class_weight") :], "ngrams", "batch_size"}
+    known = {field.name for field in fields(RecurrentSettings)}
+    known |= {
+        "embedding_dim",
+        "merge",
+        "merge_layers",
+        "pooling",
+        "bptt",
+        "dropout",
+        "embedding_dropout",
+        "word_dropout",
+    }
     config = resolve(cell="lstm")
     of_cells = {"nonlinearity", "leak", "periods", "context_size", "dilation"}
     assert known - of_cells <= set(config.network)

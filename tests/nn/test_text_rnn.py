@@ -56,6 +56,7 @@ def pooled_by_hand(model, text):
         "mean": lambda: output.mean(0),
         "max": lambda: output.max(0)[0],
         "mean+max": lambda: torch.cat([output.mean(0), output.max(0)[0]]),
+        "last+mean+max": lambda: torch.cat([last, output.mean(0), output.max(0)[0]]),
     }[model.pooling.kind]()
 
 

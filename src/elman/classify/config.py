@@ -16,6 +16,8 @@ from ..settings import resolve as resolve_settings
 from ..text import KEEP, TextSettings
 from ..training import SCHEDULES, TrainingSettings
 
+BOTH = "both"
+DIRECTIONS = ("forward", "backward", BOTH)
 CLASS_WEIGHTS = ("none", "balanced")
 
 
@@ -40,7 +42,7 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
     ngrams: int = setting(3, "Longest n-gram whose naive-Bayes evidence is used; 0 for none.")
     feature_dropout: float = setting(0.2, "Share of tokens whose n-gram evidence is hidden in training.")
     ngram_features: bool = setting(True, "The network reads each token's n-gram evidence beside its word vector.")
-    direction: str = setting("forward", "Read texts forward or backward, where it is not from both ends.")
+    direction: str = setting("forward", "If not bidirectional: read forward, backward, or both by two networks.")
     bptt: int = setting(0, "Steps of a text read at a time, the gradient going no further back; 0: all at once.")
     # training
     epochs: int = setting(0, "Passes over the training data at most; 0: as many as make about 1,500 steps, 4 to 30.")
@@ -67,7 +69,7 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
         within("ngrams", self.ngrams, 0, 5)
         for name in ("embedding_dim", "batch_size"):
             within(name, getattr(self, name), 1)
-        choose("direction", self.direction, ("forward", "backward"))
+        choose("direction", self.direction, DIRECTIONS)
         within("layer_decay", self.layer_decay, 0, 1, above=True)
         for name in ("max_length", "epochs", "bptt"):
             within(name, getattr(self, name), 0)

@@ -29,7 +29,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         preset: text-rnn (default), simple-rnn, lstm, gru, or fine-tuned, the default with `pretrained`.
         pretrained: folder of a language model of `elman pretrain` (or what `elman.language.load` made of it), whose
-            words and layers the classifier starts with.
+            words and layers the classifier starts with; a list of two for a forward and a backward one.
         **settings: any setting of `ClassifierConfig`; None takes the preset's value.
 
     Attributes:
@@ -76,12 +76,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(texts) != len(y):
             raise DataError(f"expected one label per text, got {len(texts)} texts and {len(y)} labels")
         settings = self.get_params()
-        start = settings.pop("pretrained")
-        if start is not None and self.preset == DEFAULT_PRESET:
+        given = settings.pop("pretrained")
+        given = [] if given is None else given if isinstance(given, list | tuple) else [given]
+        start = [each if isinstance(each, language.TrainedLanguageModel) else language.load(each) for each in given]
+        if start and self.preset == DEFAULT_PRESET:
             settings["preset"] = FINE_TUNED
         config = resolve(**settings)
-        if start is not None:
-            start = start if isinstance(start, language.TrainedLanguageModel) else language.load(start)
+        if start:
             config = adopt(start, config)
         classes, numbers = find_classes(y)
         train, held_out = Split(texts, numbers), None

@@ -9,33 +9,38 @@ import torch
 from .. import language
 from ..errors import UsageError
 from ..language import TrainedLanguageModel
-from ..nn import TRAINED, RecurrentSettings, TextRNN
+from ..nn import TRAINED, BothWays, RecurrentSettings, TextRNN
 from ..training import Epoch, FitEvents, Step, model_folder, run_folder
-from .config import FINE_TUNED, ClassifierConfig, resolve
+from .config import BOTH, FINE_TUNED, ClassifierConfig, resolve
 
-LANGUAGE_MODEL = "language-model"  # folder inside a run
+LANGUAGE_MODEL = "language-model"  # folder inside a run; the backward one has "-backward" behind it
+OTHER = "other."  # what the names of the backward network of `nn.BothWays` begin with
 
 
-def adopt(model: TrainedLanguageModel, config: ClassifierConfig) -> ClassifierConfig:
-    """The configuration with the tokenizer, the vocabulary and the layers of a language model.
+def adopt(models: Sequence[TrainedLanguageModel], config: ClassifierConfig) -> ClassifierConfig:
+    """The configuration with the tokenizer, the vocabulary and the layers of a language model, or of one each way.
 
     Raises:
-        UsageError: a setting that is neither the model's nor the preset's, with both; a model of the objective fill.
+        UsageError: a setting that is neither the model's nor the preset's, with both; a model of the objective fill;
+            two models of one direction, or that differ in their vocabulary or their layers.
     """
+    model = models[0]
     source = model.config
-    if source.objective != "next":
-        raise UsageError("expected a language model that predicts the next word, got one of the objective fill")
-    layers = model.network.directions[0].layer.layers
+    for each in models:
+        if each.config.objective != "next":
+            raise UsageError("expected a language model that predicts the next word, got one of the objective fill")
+    if len(models) > 1:
+        _check_pair(models)
     adopted = {
         **{f.name: getattr(source, f.name) for f in fields(RecurrentSettings) if f.name not in TRAINED},
         "tokenizer": model.tokenizer.kind,
         "vocab_size": model.tokenizer.vocab_size,
         "min_count": source.min_count,
         "embedding_dim": source.embedding_dim,
-        "hidden_sizes": ",".join(str(layer.hidden_size) for layer in layers),  # type: ignore[union-attr]
+        "hidden_sizes": ",".join(map(str, _sizes(model))),
         "num_layers": 1,
         "bidirectional": False,
-        "direction": source.direction,
+        "direction": source.direction if len(models) == 1 else BOTH,
     }
     usual = resolve(FINE_TUNED)
     for name, value in adopted.items():
@@ -45,17 +50,38 @@ def adopt(model: TrainedLanguageModel, config: ClassifierConfig) -> ClassifierCo
     return replace(config, **adopted)
 
 
-def start_from(network: TextRNN, model: TrainedLanguageModel) -> None:
-    """Give a new network the language model's word vectors and layers; pooling and output stay new."""
+def _check_pair(models: Sequence[TrainedLanguageModel]) -> None:
+    directions = [model.config.direction for model in models]
+    if sorted(directions) != ["backward", "forward"]:
+        raise UsageError(f"expected one language model, or a forward and a backward one, got {', '.join(directions)}")
+    sizes = [model.tokenizer.vocab_size for model in models]
+    if models[0].tokenizer.to_json() != models[1].tokenizer.to_json():
+        raise UsageError(
+            f"the {directions[0]} model has a vocabulary of {sizes[0]:,} and the {directions[1]} one another, of "
+            f"{sizes[1]:,}: pretrain both on the same text with the same settings"
+        )
+    kinds = [(model.config.cell, _sizes(model)) for model in models]
+    if kinds[0] != kinds[1]:
+        raise UsageError(f"the {directions[0]} model has the layers {kinds[0]} and the {directions[1]} one {kinds[1]}")
+
+
+def _sizes(model: TrainedLanguageModel) -> list[int]:
+    """H of each layer."""
+    return [layer.hidden_size for layer in model.network.directions[0].layer.layers]  # type: ignore[union-attr]
+
+
+def start_from(network: TextRNN, models: Sequence[TrainedLanguageModel]) -> None:
+    """Give a new network the language models' word vectors and layers; pooling and output stay new."""
     prefix = "readers.0.layer."
-    weights = model.network.state_dict()
-    own = {f"recurrent.{k.removeprefix(prefix)}": v for k, v in weights.items() if k.startswith(f"{prefix}layers.")}
-    missing, unexpected = network.load_state_dict(
-        {**own, "embedding.weight": weights["embedding.weight"]}, strict=False
-    )
-    wrong = [name for name in missing if name.startswith(("recurrent.", "embedding."))] + unexpected
-    if wrong:
-        raise UsageError(f"expected the layers of the language model, got a network that differs in {', '.join(wrong)}")
+    for model in models:
+        weights = model.network.state_dict()
+        own = {f"recurrent.{k.removeprefix(prefix)}": v for k, v in weights.items() if k.startswith(f"{prefix}layers.")}
+        own["embedding.weight"] = weights["embedding.weight"]
+        part = network.other if isinstance(network, BothWays) and model.config.backward else network
+        missing, unexpected = part.load_state_dict(own, strict=False)
+        wrong = [name for name in missing if name.startswith(("recurrent.", "embedding."))] + unexpected
+        if wrong:
+            raise UsageError(f"expected the language model's layers, got a network that differs in {', '.join(wrong)}")
 
 
 def blocks(network: TextRNN) -> list[str]:
@@ -71,6 +97,7 @@ def rate_of(network: TextRNN, decay: float) -> Callable[[str], float]:
     prefixes = blocks(network)
 
     def factor(name: str) -> float:
+        name = name.removeprefix(OTHER)
         depth = next(place for place, prefix in enumerate(prefixes) if name.startswith(prefix))
         return float(decay ** (len(prefixes) - 1 - depth))
 
@@ -86,7 +113,7 @@ class GradualUnfreezing:
     def epoch_started(self, epoch: int, first_step: int, steps: int) -> None:
         frozen = tuple(self._blocks[: max(0, len(self._blocks) - epoch)])
         for name, parameter in self._network.named_parameters():
-            parameter.requires_grad_(not (frozen and name.startswith(frozen)))
+            parameter.requires_grad_(not (frozen and name.removeprefix(OTHER).startswith(frozen)))
             if not parameter.requires_grad:
                 parameter.grad = None
 
@@ -99,7 +126,7 @@ class GradualUnfreezing:
 
 def under_way(out: Path) -> bool:
     """Whether the language model of a run was begun, and its classifier was not."""
-    return (out / LANGUAGE_MODEL).exists() and not (out / run_folder.CHECKPOINT).exists()
+    return any(out.glob(f"{LANGUAGE_MODEL}*")) and not (out / run_folder.CHECKPOINT).exists()
 
 
 def pretrained(
@@ -108,30 +135,37 @@ def pretrained(
     texts: Sequence[str],
     left_out: Sequence[str],
     *,
-    start: TrainedLanguageModel | None,
+    direction: str,
+    start: Sequence[TrainedLanguageModel],
     config: language.LanguageConfig | None,
     text_column: str | None,
     encoding: str,
     events: FitEvents | None,
-) -> TrainedLanguageModel:
-    """The language model of unlabelled files and of texts at hand, in a folder of the run; one that is there is taken.
+) -> list[TrainedLanguageModel]:
+    """Language models of unlabelled files and of texts at hand, in folders of the run; those that are there are taken.
 
     Args:
         left_out: texts that are never learned from.
+        direction: as of the classifier: "both" for two models.
+        start: models to go on from; theirs is the direction then.
     """
-    folder = out / LANGUAGE_MODEL
-    if not (folder / model_folder.CONFIG).exists():
-        language.pretrain(
-            unlabelled,
-            folder,
-            config,
-            at_hand=texts,
-            leave_out_texts=left_out,
-            start=start,
-            text_column=text_column,
-            encoding=encoding,
-            overwrite=True,
-            resume=(folder / run_folder.CHECKPOINT).exists(),
-            events=events,
-        )
-    return language.load(folder)
+    known = {model.config.direction: model for model in start}
+    models = []
+    for each in known or (("forward", "backward") if direction == BOTH else (direction,)):
+        folder = out / (LANGUAGE_MODEL if each == "forward" else f"{LANGUAGE_MODEL}-{each}")
+        if not (folder / model_folder.CONFIG).exists():
+            language.pretrain(
+                unlabelled,
+                folder,
+                replace(config or language.resolve(), direction=each),
+                at_hand=texts,
+                leave_out_texts=left_out,
+                start=known.get(each),
+                text_column=text_column,
+                encoding=encoding,
+                overwrite=True,
+                resume=(folder / run_folder.CHECKPOINT).exists(),
+                events=events,
+            )
+        models.append(language.load(folder))
+    return models

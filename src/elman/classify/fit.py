@@ -18,7 +18,7 @@ from .batches import Encoded
 from .config import ClassifierConfig
 from .fine_tune import GradualUnfreezing, rate_of, start_from
 from .gradient_watch import GradientWatch
-from .model import Classifier, as_read, build_network, fit_scales
+from .model import Classifier, build_network, fit_scales
 from .ngrams import NGrams
 from .split import Split
 from .task import ClassificationTask, Labelled
@@ -62,25 +62,26 @@ def fit(
     use_cache: bool = False,
     stop: StopRequest | None = None,
     watch_gradients: bool = False,
-    start: TrainedLanguageModel | None = None,
+    start: Sequence[TrainedLanguageModel] = (),
 ) -> Fitted:
     """Train a classifier. The global random state is left as it was.
 
     Args:
-        start: a language model whose tokenizer, word vectors and layers the network starts with; `config` is one that
-            `fine_tune.adopt` made of it.
+        start: a language model, or a forward and a backward one, whose tokenizer, word vectors and layers the network
+            starts with; `config` is one that `fine_tune.adopt` made of them.
     Raises:
         DivergedError, with the classifier of the last good weights as its attribute `fitted`.
         Interrupted: a stop was asked for; the checkpoint is written.
     """
     config = config.for_rows(len(train.texts))
+    tokenizer = start[0].tokenizer if start else None
     stage = events.stage if events is not None else lambda name: None
-    prepared = prepare(train, validation, len(classes), config, stage=stage, use_cache=use_cache, start=start)
+    prepared = prepare(train, validation, len(classes), config, stage=stage, use_cache=use_cache, tokenizer=tokenizer)
+    tokenizer = prepared.tokenizer
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network = build_network(config, prepared.tokenizer.vocab_size, len(classes))
-        if start is not None:
-            start_from(network, start)
+        network = build_network(config, tokenizer.vocab_size, len(classes), tokenizer.end_id)
+        start_from(network, start)
         classifier = Classifier(config, classes, prepared.tokenizer, network, prepared.ngrams)
         unfreezing = GradualUnfreezing(network) if config.unfreeze else None
         gradients = GradientWatch(network, prepared.validation or prepared.train) if watch_gradients else None
@@ -118,21 +119,19 @@ def prepare(
     *,
     stage: Callable[[str], None],
     use_cache: bool,
-    start: TrainedLanguageModel | None = None,
+    tokenizer: TextTokenizer | None = None,
 ) -> Prepared:
     """Tokenizer and n-grams learned from the training texts, and both splits encoded by them."""
     stage("tokenizing")
     learn = cache.fit if use_cache else TextTokenizer.fit
-    if start is not None:
-        tokenizer = start.tokenizer
-    else:
+    if tokenizer is None:
         tokenizer = learn(train.texts, kind=config.tokenizer, vocab_size=config.vocab_size, min_count=config.min_count)
     summary: dict[str, dict[str, Any]] = {}
 
     def encoded(name: str, part: Split) -> RaggedIds:
         ids = cache.encode(tokenizer, part.texts) if use_cache else tokenizer.encode(part.texts)
         summary[name] = data_summary(ids, part.texts, config.max_length)
-        return as_read(ids, tokenizer, config)
+        return ids.cut(config.max_length, config.keep)
 
     ids = encoded("train", train)
     ngrams, evidence = None, None

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..nn import TextRNN
-from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer
+from ..nn import BothWays, TextRNN
+from ..text import UNKNOWN_ID, TextTokenizer
 from .batches import Encoded, sorted_batches
-from .config import ClassifierConfig
+from .config import BOTH, ClassifierConfig
 from .ngrams import NGrams, feature_dim
 
 _EVALUATION_BATCH = 128
@@ -34,7 +34,7 @@ class Classifier:
 
     def encode(self, texts: list[str]) -> Encoded:
         """Token ids, cut to the length that is read, with the n-grams' evidence."""
-        ids = as_read(self.tokenizer.encode(texts), self.tokenizer, self.config)
+        ids = self.tokenizer.encode(texts).cut(self.config.max_length, self.config.keep)
         return Encoded(ids, None if self.ngrams is None else self.ngrams.evidence(ids))
 
     def parts(self, texts: Encoded) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -54,21 +54,15 @@ class Classifier:
         return self.combine(*self.parts(self.encode(texts)))
 
 
-def as_read(ids: RaggedIds, tokenizer: TextTokenizer, config: ClassifierConfig) -> RaggedIds:
-    """Texts cut to the length that is read; before them the token from which a language model begins, if it has one."""
-    ids = ids.cut(config.max_length, config.keep)
-    if tokenizer.end_id is None:
-        return ids
-    return ids.with_token(tokenizer.end_id, first=config.direction == "forward")
-
-
-def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int) -> TextRNN:
-    """The untrained network of a configuration."""
-    return TextRNN(
+def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int, begin_id: int | None = None) -> TextRNN:
+    """The untrained network of a configuration; `begin_id` is the token from which a language model's texts begin."""
+    kind = BothWays if config.direction == BOTH else TextRNN
+    return kind(
         vocab_size,
         num_classes,
         feature_dim=feature_dim(config.ngrams, 1 if num_classes == 2 else num_classes) * config.ngram_features,
         unk_id=UNKNOWN_ID,
+        begin_id=begin_id,
         **config.network,
     )
 

@@ -49,7 +49,7 @@ def _build(folder: Path, description: dict[str, Any]) -> Classifier:
     tokenizer = TextTokenizer.load(folder / model_folder.TOKENIZER, description["tokenizer"])
     tensors = model_folder.tensors(folder)
     classes = np.array(description["classes"])
-    network = build_network(config, tensors["network.embedding.weight"].shape[0], len(classes))
+    network = build_network(config, tensors["network.embedding.weight"].shape[0], len(classes), tokenizer.end_id)
     if tokenizer.vocab_size != network.embedding.num_embeddings:
         raise ModelFolderError(
             f"the tokenizer has {tokenizer.vocab_size} entries and the network {network.embedding.num_embeddings}"

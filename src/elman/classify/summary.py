@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 
+from ..nn import BothWays, TextRNN
 from . import persistence
 from .model import Classifier
 
@@ -25,7 +26,16 @@ def summary(run: str | Path) -> list[Layer]:
 
 def layers(classifier: Classifier) -> list[Layer]:
     """The layer table of a classifier."""
-    network = classifier.network
+    rows = _rows(classifier.network)
+    if isinstance(classifier.network, BothWays):
+        rows += [row._replace(layer=f"{row.layer}, backward") for row in _rows(classifier.network.other)]
+    if (ngrams := classifier.ngrams) is not None:
+        name = f"Wide branch (1 to {ngrams.longest}-grams)"
+        rows.append(Layer(name, f"(B, {len(classifier.classes)})", ngrams.weight.size + ngrams.bias.size))
+    return rows
+
+
+def _rows(network: TextRNN) -> list[Layer]:
     rows = [Layer("Embedding", f"(B, T, {network.embedding.embedding_dim})", _count(network.embedding))]
     for layer in network.recurrent_layers:
         kind = f"Bidirectional {type(layer).__name__}" if layer.bidirectional else type(layer).__name__
@@ -39,10 +49,7 @@ def layers(classifier: Classifier) -> list[Layer]:
     pooling = network.pooling
     merge = f", {network.merge}" if network.recurrent.bidirectional and network.merge != "concat" else ""
     rows.append(Layer(f"Pooling ({pooling.kind}{merge})", f"(B, {pooling.out_features})", _count(pooling)))
-    rows.append(Layer("Output (softmax)", f"(B, {len(classifier.classes)})", _count(network.output)))
-    if (ngrams := classifier.ngrams) is not None:
-        name = f"Wide branch (1 to {ngrams.longest}-grams)"
-        rows.append(Layer(name, f"(B, {len(classifier.classes)})", ngrams.weight.size + ngrams.bias.size))
+    rows.append(Layer("Output (softmax)", f"(B, {network.output.out_features})", _count(network.output)))
     return rows
 
 

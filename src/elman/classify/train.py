@@ -67,7 +67,7 @@ def train(
     resume: bool = False,
     tensorboard: bool = False,
     diagnose: bool = False,
-    start: TrainedLanguageModel | None = None,
+    start: Sequence[TrainedLanguageModel] = (),
     unlabelled: Sequence[str | Path] = (),
     language_config: LanguageConfig | None = None,
     events: FitEvents | None = None,
@@ -81,17 +81,18 @@ def train(
         test: a labelled file measured once, at the end.
         resume: go on from the checkpoint in `out`, with the same data and settings.
         diagnose: watch the gradient through time and write diagnosis.json and diagnosis.html; see `classify.diagnose`.
-        start: a language model to begin from; `config` is then one of the preset "fine-tuned" unless given.
+        start: a language model to begin from, or a forward and a backward one; `config` is then one of the preset
+            "fine-tuned" unless given.
         unlabelled: files of further text; a language model is first trained on it and on the training texts, from
-            `start` if there is one, with the settings `language_config`. Texts of the validation and the test data are
-            left out wherever they appear.
+            `start` if there is one, with the settings `language_config`; two for the direction "both". Texts of the
+            validation and the test data are left out wherever they appear.
     Raises:
         DataError, LabelError, SplitError, RunFolderError, CheckpointError, DivergedError.
         Interrupted: Ctrl-C or SIGTERM; the checkpoint is written.
     """
     started = time.monotonic()
     out = Path(out)
-    config = config or resolve(FINE_TUNED if start is not None or unlabelled else DEFAULT_PRESET)
+    config = config or resolve(FINE_TUNED if start or unlabelled else DEFAULT_PRESET)
     if not (resume and under_way(out)):
         run_folder.check(out, overwrite=overwrite, resume=resume)
     if events is not None:
@@ -109,7 +110,7 @@ def train(
             splits[name] = Split(held.texts, class_numbers(held.labels, classes, str(source)))
     if validation is None and config.validation_split:
         train_split, splits["validation"] = hold_out(train_split, config.validation_split, config.seed)
-    if start is not None:
+    if start:
         config = adopt(start, config)
     if not resume:
         run_folder.prepare(out, to_toml(config))
@@ -120,6 +121,7 @@ def train(
             unlabelled,
             train_split.texts,
             [text for split in splits.values() for text in split.texts],
+            direction=config.direction,
             start=start,
             config=language_config,
             text_column=text_column,

@@ -26,7 +26,8 @@ def train(
         bool, typer.Option("--diagnose", help="Watch the gradient through time and write diagnosis.html.")
     ] = False,
     start: Annotated[
-        Path | None, typer.Option("--from", help="A language model of elman pretrain to begin from.")
+        list[Path] | None,
+        typer.Option("--from", help="A language model of elman pretrain to begin from; a backward one may be added."),
     ] = None,
     unlabelled: Annotated[
         list[str] | None, typer.Option(help="File of further text; a language model is trained on it first.")
@@ -54,7 +55,7 @@ def train(
             resume=resume,
             tensorboard=tensorboard,
             diagnose=diagnose,
-            start=None if start is None else language.load(start),
+            start=[language.load(folder) for folder in start or ()],
             unlabelled=unlabelled or (),
             language_config=None if language_config is None else language.resolve(file=language_config),
             events=progress,

@@ -129,7 +129,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "cell": "rnn",
         "hidden_size": 250,
         "num_layers": 1,
-        "learning_rate": 10.0,
+        "learning_rate": 2.0,
         "schedule": "plateau",
     },
     "classic-lstm": {**_CLASSIC, "schedule": "step", "decay_start": 4},

@@ -5,6 +5,7 @@ Arithmetic over time lives in `elman.ops`; nothing here knows about strings, fil
 
 from ._accelerate import Swap, SwapReport, accelerate, restore
 from ._base import Recurrent
+from ._both_ways import BothWays
 from ._cells import CELLS
 from ._clockwork import ClockworkRNN
 from ._coupled import CoupledLSTM
@@ -43,6 +44,7 @@ __all__ = [
     "SCRN",
     "STARTS",
     "TRAINED",
+    "BothWays",
     "ClockworkRNN",
     "CoupledLSTM",
     "DilatedGRU",

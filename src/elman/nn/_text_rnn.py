@@ -38,6 +38,7 @@ class TextRNN(torch.nn.Module):
         merge: how the two directions of the top layer become one vector: concat, sum, mean or product.
         pooling: how the steps become one vector: last, mean, max, mean+max, last+mean+max or attention.
         backward: read texts from their end, in a network of one direction.
+        begin_id: a token that is read before each text; without `feature_dim`.
         bptt: steps that are read at a time; the gradient does not go from such a chunk to the one before. 0: all.
         dropout: on the pooled vector and between layers.
         embedding_dropout: on whole features of the word vectors, the same for all steps of a text (Gal & Ghahramani
@@ -66,6 +67,7 @@ class TextRNN(torch.nn.Module):
         pooling: str = "mean",
         backward: bool = False,
         bptt: int = 0,
+        begin_id: int | None = None,
         dropout: float = 0.5,
         embedding_dropout: float = 0.0,
         word_dropout: float = 0.0,
@@ -83,7 +85,9 @@ class TextRNN(torch.nn.Module):
         self.merge = check_merge(merge)
         if bidirectional and (backward or bptt):
             raise UsageError("backward and bptt are for networks of one direction, got a bidirectional one")
-        self.backward, self.bptt = backward, bptt
+        if feature_dim and (backward or begin_id is not None):
+            raise UsageError(f"backward and begin_id are for networks without features, got {feature_dim} of them")
+        self.backward, self.bptt, self.begin_id = backward, bptt, begin_id
         self.init, self.forget_bias = init, forget_bias
         self.dropout = dropout
         self.embedding_dropout = embedding_dropout
@@ -156,12 +160,9 @@ class TextRNN(torch.nn.Module):
         if features is not None and not isinstance(ids, PackedSequence):
             features = Border(features, lengths, batch_first=True, batched_dims=3).data
         self._check(border.data, features)
+        border.data = self._tokens(border)
         vectors = self._word_vectors(border)
-        if features is not None:
-            vectors = torch.cat([vectors, self._hide_some(features)], dim=1)
-        if self.backward:
-            vectors = vectors.index_select(0, ragged.from_end(border.batch_sizes).to(vectors.device))
-        border.data = vectors
+        border.data = vectors if features is None else torch.cat([vectors, self._hide_some(features)], dim=1)
         if self.bptt:
             output, final = self._by_chunks(border)
         else:
@@ -192,12 +193,22 @@ class TextRNN(torch.nn.Module):
         empty = final.new_zeros(border.batch - (int(sizes[0]) if len(sizes) else 0), stack.output_size)
         return torch.cat(outputs), torch.cat([final, *reversed(ended), empty])
 
-    def _word_vectors(self, border: Border) -> Tensor:
-        """[N, E], with words and features of the vectors dropped in training."""
+    def _tokens(self, border: Border) -> Tensor:
+        """Ids in the order they are read, some hidden in training; the border grows by the one before each text."""
         tokens = border.data
         if self.training and self.word_dropout:
             tokens = tokens.masked_fill(torch.rand(tokens.shape, device=tokens.device) < self.word_dropout, self.unk_id)
-        vectors: Tensor = self.embedding(tokens)
+        if self.backward:
+            tokens = tokens[ragged.from_end(border.batch_sizes).to(tokens.device)]
+        if self.begin_id is not None and border.batch:
+            # Time-major, so that one step more before all texts is one piece more before all elements.
+            tokens = torch.cat([tokens.new_full((border.batch,), self.begin_id), tokens])
+            border.batch_sizes = torch.cat([border.batch_sizes.new_full((1,), border.batch), border.batch_sizes])
+        return tokens
+
+    def _word_vectors(self, border: Border) -> Tensor:
+        """[N, E], with features of the vectors dropped in training."""
+        vectors: Tensor = self.embedding(border.data)
         if self.training and self.embedding_dropout:
             vectors = dropout_by_row(vectors, border.batch_sizes, border.batch, self.embedding_dropout)
         return vectors

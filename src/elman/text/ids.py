@@ -43,11 +43,6 @@ class RaggedIds:
         place = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
         return RaggedIds(self.ids[place], offsets)
 
-    def with_token(self, token: int, *, first: bool) -> "RaggedIds":
-        """Every text with one token more, at its start or at its end."""
-        places = self.offsets[:-1] if first else self.offsets[1:]
-        return RaggedIds(np.insert(self.ids, places, token), self.offsets + np.arange(len(self.offsets)))
-
     def cut(self, max_length: int, keep: str) -> "RaggedIds":
         """Texts of at most `max_length` tokens (0: any length), keeping their start, their end, or half of both."""
         lengths = self.lengths
