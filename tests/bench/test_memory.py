@@ -23,7 +23,7 @@ from elman.bench.temporal_order import TemporalOrder
 from elman.cli._app import run as command
 from elman.errors import DataError, UsageError
 from elman.report.memory import agreement
-from elman.training import TrainingSettings
+from elman.training import TrainingSettings, build_optimizer
 
 SMALL = {"updates": 4, "hidden_size": 4}
 
@@ -164,6 +164,25 @@ def test_starts():
     assert 0.008 < sparse.layer.weight_ih_l0.std() < 0.012
     biases = [build(task, VARIANTS["gru-chrono"], 50, longest).layer.bias_ih_l0.detach() for longest in (200, 1000)]
     assert math.log(100) < biases[0].abs().max() < math.log(199) < biases[1].abs().max() < math.log(999)
+
+
+def test_a_wide_identity_survives_the_first_updates():
+    """Adam writes over input weights of the size of its rate; the recurrence starts alike."""
+    task, kept = TASKS["adding"](None), {}
+    for name in ("irnn", "irnn-wide"):
+        torch.manual_seed(0)
+        network = build(task, VARIANTS[name])
+        assert torch.equal(network.layer.weight_hh_l0, torch.eye(50)) and not network.layer.bias_ih_l0.any()
+        weight, settings = network.layer.weight_ih_l0, VARIANTS["irnn-wide"].settings
+        before, optimizer = weight.detach().clone(), build_optimizer(network.parameters(), settings)
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(30):
+            optimizer.zero_grad()
+            batch = task.draw(50, 20, generator)
+            task.loss(network(batch.inputs), batch).backward()
+            optimizer.step()
+        kept[name] = torch.corrcoef(torch.stack((before.flatten(), weight.detach().flatten())))[0, 1]
+    assert kept["irnn-wide"] > 0.99 > 0.9 > kept["irnn"]
 
 
 def test_remembered_steps():

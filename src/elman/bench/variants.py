@@ -7,13 +7,17 @@ from typing import Any
 from ..nn import CELLS, Recurrent
 from ..training import TrainingSettings
 from .network import SequenceNetwork
-from .start import sparse_tanh
+from .start import sparse_tanh, wide_identity
 
 SGD = TrainingSettings(optimizer="sgd", learning_rate=0.01)  # Pascanu, Mikolov & Bengio 2013
 CLIPPED = replace(SGD, clip_norm=1.0)
 # Their program weighs the square of a ratio of squared norms by 2; near 1 that is four times the paper's eq. 9.
 OMEGA = 8.0
 ADAM = TrainingSettings(optimizer="adam", learning_rate=3e-3, clip_norm=1.0)
+# A step of Adam moves every weight by the rate; what keeps its state for 400 steps by a weight of 1 bears less of that.
+CAREFUL = replace(ADAM, learning_rate=3e-4)
+# Found by trial: clipped at 1, 0.1 or 0.01 an IRNN's state may grow without end (docs/memory.md).
+TIGHT = replace(CAREFUL, clip_norm=1e-3)
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,12 @@ VARIANTS = {
     "tanh": Variant("rnn"),
     "orthogonal": Variant("rnn", {"init": "orthogonal"}),
     "irnn": Variant("rnn", {"nonlinearity": "relu", "init": "identity"}),
+    "irnn-wide": Variant("rnn", {"nonlinearity": "relu"}, wide_identity, TIGHT),
     "indrnn": Variant("indrnn", {"init": "recurrent_range"}),
+    "indrnn-2": Variant("indrnn", {"init": "recurrent_range", "num_layers": 2}, settings=CAREFUL),
     "leaky": Variant("leaky", {"leak": "log"}),
     "leaky-learned": Variant("leaky", {"leak": "learned", "init": "chrono"}),
+    "leaky-relu": Variant("leaky", {"leak": "learned", "init": "chrono", "nonlinearity": "relu"}),
     "clockwork": Variant("clockwork"),
     "scrn": Variant("scrn"),
     "dilated": Variant("dilated_rnn", {"num_layers": 6}),
@@ -63,4 +70,6 @@ VARIANTS = {
     "layer-norm-gru": Variant("layer_gru"),
     "min-gru": Variant("min_gru"),
 }
-DEFAULT_VARIANTS = ("tanh-sgd", "tanh-clip", "tanh-clip-omega", "irnn", "leaky-learned", "lstm", "lstm-chrono", "gru")
+DEFAULT_VARIANTS = (
+    "tanh-sgd", "tanh-clip", "tanh-clip-omega", "irnn-wide", "leaky-relu", "indrnn-2", "lstm", "lstm-chrono", "gru",
+)  # fmt: skip
