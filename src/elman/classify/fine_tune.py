@@ -78,14 +78,18 @@ def rate_of(network: TextRNN, decay: float) -> Callable[[str], float]:
 
 
 class GradualUnfreezing:
-    """A `training.Listener` that trains the top block alone in the first epoch, and one more from epoch to epoch."""
+    """A `training.Listener` that trains the top block alone in the first epoch, and one more from epoch to epoch.
+
+    What is frozen from the start stays so.
+    """
 
     def __init__(self, network: TextRNN) -> None:
-        self._network, self._blocks = network, blocks(network)
+        self._blocks = blocks(network)
+        self._parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
 
     def epoch_started(self, epoch: int, first_step: int, steps: int) -> None:
         frozen = tuple(self._blocks[: max(0, len(self._blocks) - epoch)])
-        for name, parameter in self._network.named_parameters():
+        for name, parameter in self._parameters.items():
             parameter.requires_grad_(not (frozen and name.startswith(frozen)))
             if not parameter.requires_grad:
                 parameter.grad = None

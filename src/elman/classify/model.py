@@ -63,14 +63,16 @@ def as_read(ids: RaggedIds, tokenizer: TextTokenizer, config: ClassifierConfig) 
 
 
 def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int) -> TextRNN:
-    """The untrained network of a configuration."""
-    return TextRNN(
+    """The untrained network of a configuration; its embedding is frozen if the settings leave word vectors as read."""
+    network = TextRNN(
         vocab_size,
         num_classes,
         feature_dim=feature_dim(config.ngrams, 1 if num_classes == 2 else num_classes) * config.ngram_features,
         unk_id=UNKNOWN_ID,
         **config.network,
     )
+    network.embedding.requires_grad_(config.tune_vectors)
+    return network
 
 
 @torch.no_grad()

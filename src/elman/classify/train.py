@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..errors import DivergedError
+from ..errors import DivergedError, UsageError
 from ..language import LanguageConfig, TrainedLanguageModel
 from ..report import clipping_verdict, write_report
 from ..settings import to_toml
@@ -24,6 +24,7 @@ from .fine_tune import adopt, pretrained, under_way
 from .fit import Fitted, fit
 from .split import Split, class_numbers, find_classes, hold_out
 from .summary import layers
+from .vectors import with_width
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,17 @@ def train(
             `start` if there is one, with the settings `language_config`. Texts of the validation and the test data are
             left out wherever they appear.
     Raises:
-        DataError, LabelError, SplitError, RunFolderError, CheckpointError, DivergedError.
+        DataError, LabelError, SplitError, UsageError, RunFolderError, CheckpointError, DivergedError.
         Interrupted: Ctrl-C or SIGTERM; the checkpoint is written.
     """
     started = time.monotonic()
     out = Path(out)
     config = config or resolve(FINE_TUNED if start is not None or unlabelled else DEFAULT_PRESET)
+    if config.vectors and (start is not None or unlabelled):
+        raise UsageError(f"a language model brings word vectors of its own; got one and vectors {config.vectors}")
     if not (resume and under_way(out)):
         run_folder.check(out, overwrite=overwrite, resume=resume)
+    config = with_width(config)
     if events is not None:
         events.stage("reading")
 
@@ -183,7 +187,8 @@ def train(
 def _write(run: Run, source: str, splits: dict[str, Split], mistakes: dict[str, list[dict[str, Any]]]) -> None:
     """Everything in the folder; the checkpoint goes once the model is there."""
     persistence.save(run.fitted.classifier, run.folder)
-    run_folder.write_json(run.folder / run_folder.METRICS, {**run.metrics, "gradient": run.gradient})
+    vectors = {} if run.fitted.vectors is None else {"vectors": run.fitted.vectors}
+    run_folder.write_json(run.folder / run_folder.METRICS, {**run.metrics, "gradient": run.gradient, **vectors})
     write_text(run.folder / run_folder.HISTORY, to_csv(run.fitted.history))
     data = report_data(run, source, splits, mistakes)
     run_folder.write_json(run.folder / run_folder.REPORT_DATA, data)
@@ -208,6 +213,7 @@ def report_data(
         "history": [asdict(epoch) for epoch in run.fitted.history],
         "metrics": run.metrics,
         "gradient": run.gradient,
+        "vectors": run.fitted.vectors,
         "mistakes": mistakes,
         "data": {
             "splits": run.fitted.summary,
