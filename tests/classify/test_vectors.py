@@ -13,6 +13,8 @@ from elman.classify import load, resolve, summary, train
 from elman.classify.fit import fit
 from elman.classify.split import Split
 from elman.errors import CheckpointError, DataError, UsageError
+from elman.language import pretrain
+from elman.language import resolve as of_language
 from elman.settings import to_toml
 from elman.training import FitEvents
 
@@ -229,6 +231,9 @@ def test_a_language_model_and_a_file_are_two_starts(data, file, tmp_path):
     with pytest.raises(UsageError, match=r"a language model brings word vectors of its own; got .*glove.txt"):
         train(data, tmp_path / "run", resolve(vectors=file[0], **QUICK), unlabelled=[data])
     assert not (tmp_path / "run").exists()
+    model = pretrain([], tmp_path / "lm", of_language(hidden_size=4, epochs=1, min_count=1), at_hand=["a b"] * 9)
+    with pytest.raises(UsageError, match="a language model brings word vectors of its own"):
+        elman.TextClassifier(vectors=file[0], pretrained=model.fitted.model).fit(*make_reviews(20))
 
 
 def test_a_toml_file_may_name_the_vectors(tmp_path):

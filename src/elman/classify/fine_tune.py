@@ -16,12 +16,20 @@ from .config import FINE_TUNED, ClassifierConfig, resolve
 LANGUAGE_MODEL = "language-model"  # folder inside a run
 
 
+def refuse_vectors(config: ClassifierConfig) -> None:
+    """Raises UsageError if the settings name a file of word vectors: a language model brings its own."""
+    if config.vectors:
+        raise UsageError(f"a language model brings word vectors of its own; got one and vectors {config.vectors}")
+
+
 def adopt(model: TrainedLanguageModel, config: ClassifierConfig) -> ClassifierConfig:
     """The configuration with the tokenizer, the vocabulary and the layers of a language model.
 
     Raises:
-        UsageError: a setting that is neither the model's nor the preset's, with both; a model of the objective fill.
+        UsageError: a setting that is neither the model's nor the preset's, with both; a model of the objective fill;
+            a file of word vectors.
     """
+    refuse_vectors(config)
     source = model.config
     if source.objective != "next":
         raise UsageError("expected a language model that predicts the next word, got one of the objective fill")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..errors import DivergedError, UsageError
+from ..errors import DivergedError
 from ..language import LanguageConfig, TrainedLanguageModel
 from ..report import clipping_verdict, write_report
 from ..settings import to_toml
@@ -20,7 +20,7 @@ from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
 from .diagnose import diagnose_split
 from .diagnose import write as write_diagnosis
 from .evaluate import evaluate_split
-from .fine_tune import adopt, pretrained, under_way
+from .fine_tune import adopt, pretrained, refuse_vectors, under_way
 from .fit import Fitted, fit
 from .split import Split, class_numbers, find_classes, hold_out
 from .summary import layers
@@ -93,8 +93,8 @@ def train(
     started = time.monotonic()
     out = Path(out)
     config = config or resolve(FINE_TUNED if start is not None or unlabelled else DEFAULT_PRESET)
-    if config.vectors and (start is not None or unlabelled):
-        raise UsageError(f"a language model brings word vectors of its own; got one and vectors {config.vectors}")
+    if start is not None or unlabelled:
+        refuse_vectors(config)
     if not (resume and under_way(out)):
         run_folder.check(out, overwrite=overwrite, resume=resume)
     config = with_width(config)
