@@ -5,10 +5,11 @@ are made.
 """
 
 import difflib
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, field, fields, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 from .errors import DataError, UsageError
@@ -89,6 +90,8 @@ def _typed(default: Any, name: str, value: Any) -> Any:
     wanted = types[name]
     if hasattr(value, "item"):  # a NumPy scalar, as a grid search hands out
         value = value.item()
+    if isinstance(value, PurePath):
+        value = str(value)
     if wanted is float and type(value) is int:
         value = float(value)
     if type(value) is not wanted:
@@ -111,8 +114,7 @@ def to_toml(config: Any) -> str:
     """A TOML file that `resolve` turns back into this configuration."""
     lines = []
     for name, value in asdict(config).items():
-        text = (
-            str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else repr(value)
-        )
+        # JSON's strings and booleans are TOML's.
+        text = json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool) else repr(value)
         lines.append(f"{name} = {text}\n")
     return "".join(lines)

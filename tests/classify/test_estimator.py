@@ -97,6 +97,7 @@ def test_parameters_are_the_settings():
     model = elman.TextClassifier("gru", hidden_size=8)
     assert model.get_params() == {
         "preset": "gru",
+        "pretrained": None,
         **dict.fromkeys(ClassifierConfig.__dataclass_fields__),
         "hidden_size": 8,
     }

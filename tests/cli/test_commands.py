@@ -1,6 +1,7 @@
 """The commands as a person runs them: processes on small files."""
 
 import csv
+import gzip
 import json
 import os
 import resource
@@ -157,6 +158,23 @@ def test_the_saved_settings_train_the_same_model_again(trained, data, tmp_path):
     done = run("train", data / "train.jsonl", "--out", tmp_path / "again", "--config", trained[0] / "config.toml")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "again/model.safetensors").read_bytes() == (trained[0] / "model.safetensors").read_bytes()
+
+
+def test_word_vectors_frozen_and_without_their_file(data, tmp_path):
+    words = ["great", "awful", *(f"word{i}" for i in range(10))]
+    rows = "".join(f"{word} {i % 5}.5 {i % 3}.25 -1\n" for i, word in enumerate(words))
+    (tmp_path / "v.vec.gz").write_bytes(gzip.compress(f"{len(words)} 3\n{rows}".encode()))
+    frozen = ["--vectors", tmp_path / "v.vec.gz", "--no-tune-vectors", "--hidden-size", 6, "--epochs", 2]
+    done = run("train", data / "train.jsonl", "--out", tmp_path / "run", "--min-count", 1, *frozen)
+    assert done.returncode == 0, done.stderr
+    vectors = json.loads((tmp_path / "run" / "metrics.json").read_text())["vectors"]
+    assert vectors["vocabulary"] == 12 / 34 and 0.3 < vectors["tokens"] < 0.6
+    sentence = f"Word vectors for 35.3% of the vocabulary and {vectors['tokens']:.1%} of the training tokens, 3 wide"
+    assert sentence in done.stderr and "v.vec.gz (word2vec text, 12 words), frozen." in done.stderr
+    (tmp_path / "v.vec.gz").unlink()
+    assert "Embedding (frozen)" in run("summary", tmp_path / "run").stdout
+    assert run("predict", tmp_path / "run", input="great\n").returncode == 0
+    assert run("diagnose", tmp_path / "run", data / "test.jsonl").returncode == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -33,6 +33,7 @@ def refused(capsys, arguments, code, *parts):
         (["train", "imdb", "--preset", "lstmm"], ["unknown preset 'lstmm'", "simple-rnn"]),
         (["train", "imdb", "--cell", "lstn"], ["cell must be one of rnn, lstm, gru, ", "got 'lstn'"]),
         (["train", "imdb", "--dropout", "1.5"], ["dropout must be at least 0 and below 1, got 1.5"]),
+        (["train", "imdb", "--no-tune-vectors"], ["tune_vectors off is for word vectors from a file"]),
         (["compare", "imdb", "--presets", ","], ["--presets names no preset"]),
     ],
     ids=" ".join,
@@ -65,6 +66,20 @@ def test_data_errors_exit_1(capsys, tmp_path, csv_file):
         capsys, ["train", csv_file, "--test", tmp_path / "test.csv", *out], 1, "row 2: the label 'ugly'", "bad, good"
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_word_vectors_that_cannot_be_used(capsys, tmp_path, csv_file):
+    out = ["--out", tmp_path / "run"]
+    vectors = tmp_path / "v.txt"
+    refused(capsys, ["train", csv_file, "--vectors", vectors, *out], 1, "v.txt: no such file")
+    vectors.write_text("great 1 2 3\n")
+    wide = ["--vectors", vectors, "--embedding-dim", "4"]
+    refused(capsys, ["train", csv_file, *wide, *out], 2, "embedding_dim is 4", "v.txt are 3 wide")
+    vectors.write_text("")
+    refused(capsys, ["train", csv_file, "--vectors", vectors, *out], 1, "v.txt: the file is empty")
+    assert not (tmp_path / "run").exists()
+    vectors.write_text("word1 1 2 3\ngreat 1 2\n")
+    refused(capsys, ["train", csv_file, "--vectors", vectors, *out], 1, "v.txt, line 2: expected a word and 3 numbers")
 
 
 def test_a_folder_that_is_no_run_is_never_replaced(capsys, tmp_path, csv_file):

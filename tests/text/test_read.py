@@ -114,6 +114,7 @@ def test_a_text_of_ten_megabytes(tmp_path):
         ("a.jsonl", b'{"text": "x", "label": 1}\n{"label": 1}', ColumnError, "line 2: no column 'text'"),
         ("a.csv.gz", b"not gzip at all", DataError, "cannot be read"),
         ("a.csv.gz", gzip.compress(b"text,label\n" + b"x,1\n" * 9999)[:-20], DataError, "cannot be read to its end"),
+        ("a.csv.gz", gzip.compress(b"text,label\n")[:10] + b"\xff" * 99, DataError, "cannot be read"),
         ("a.docx", b"text", DataError, r"wanted one of .csv, .tsv, .jsonl, .ndjson, .parquet \("),
         ("a.txt", b"text", DataError, "cannot read this kind of file"),
     ],

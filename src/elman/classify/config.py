@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
+from ..errors import UsageError
 from ..nn import MERGES, POOLINGS, RecurrentSettings, recurrent_network
-from ..settings import choose, setting, within
+from ..settings import choose, read_toml, setting, within
 from ..settings import resolve as resolve_settings
 from ..text import KEEP, TextSettings
 from ..training import SCHEDULES, TrainingSettings
@@ -31,8 +32,10 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
     # text
     max_length: int = setting(400, "Tokens of a text that are read; 0 for all.")
     keep: str = setting("both", f"Which part of a longer text is read: {', '.join(KEEP)}.")
+    vectors: str = setting("", "File of pretrained word vectors: GloVe, word2vec or fastText's .vec (.gz too).")
+    tune_vectors: bool = setting(True, "Train them further; off: the embedding is frozen, words without a vector too.")
     # network
-    embedding_dim: int = setting(128, "Width of the word vectors.")
+    embedding_dim: int = setting(128, "Width of the word vectors; with vectors, if not given, that of the file.")
     merge: str = setting("concat", f"How the two directions become one vector: {', '.join(MERGES)}.")
     merge_layers: bool = setting(False, "Merge the directions after every layer, not after the top one alone.")
     pooling: str = setting("mean", f"How the steps become one vector: {', '.join(POOLINGS)}.")
@@ -67,17 +70,19 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
         choose("pooling", self.pooling, POOLINGS)
         choose("class_weight", self.class_weight, CLASS_WEIGHTS)
         within("ngrams", self.ngrams, 0, 5)
-        for name in ("embedding_dim", "batch_size"):
-            within(name, getattr(self, name), 1)
+        within("embedding_dim", self.embedding_dim, 0 if self.vectors else 1)
+        within("batch_size", self.batch_size, 1)
         choose("direction", self.direction, DIRECTIONS)
         within("layer_decay", self.layer_decay, 0, 1, above=True)
         for name in ("max_length", "epochs", "bptt"):
             within(name, getattr(self, name), 0)
         for name in _RATES:
             within(name, getattr(self, name), 0, 1, below=True)
+        if not (self.tune_vectors or self.vectors):
+            raise UsageError("tune_vectors off is for word vectors from a file, got no vectors")
         self.training  # noqa: B018 (checks the rest)
         with torch.device("meta"):  # without memory or a random draw, before any text is read
-            recurrent_network(self.embedding_dim, **self._layers)
+            recurrent_network(self.embedding_dim or 1, **self._layers)
 
     @property
     def network(self) -> dict[str, Any]:
@@ -159,5 +164,13 @@ FINE_TUNED = "fine-tuned"  # of a classifier that starts from a language model, 
 
 
 def resolve(preset: str = DEFAULT_PRESET, file: str | Path | None = None, **settings: Any) -> ClassifierConfig:
-    """The configuration of a preset, changed by a TOML file and then by settings; see `elman.settings.resolve`."""
-    return resolve_settings(ClassifierConfig(), PRESETS, preset, file, settings)
+    """The configuration of a preset, changed by a TOML file and then by settings; see `elman.settings.resolve`.
+
+    With `vectors` the `embedding_dim` of every preset is 0, which stands for the width of the vectors.
+    """
+    vectors, presets = settings.get("vectors"), PRESETS
+    if vectors is None and file is not None:
+        vectors = read_toml(file).get("vectors")
+    if vectors:
+        presets = {name: {**values, "embedding_dim": 0} for name, values in PRESETS.items()}
+    return resolve_settings(ClassifierConfig(), presets, preset, file, settings)

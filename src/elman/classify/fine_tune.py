@@ -17,13 +17,20 @@ LANGUAGE_MODEL = "language-model"  # folder inside a run; the backward one has "
 OTHER = "other."  # what the names of the backward network of `nn.BothWays` begin with
 
 
+def refuse_vectors(config: ClassifierConfig) -> None:
+    """Raises UsageError if the settings name a file of word vectors: a language model brings its own."""
+    if config.vectors:
+        raise UsageError(f"a language model brings word vectors of its own; got one and vectors {config.vectors}")
+
+
 def adopt(models: Sequence[TrainedLanguageModel], config: ClassifierConfig) -> ClassifierConfig:
     """The configuration with the tokenizer, the vocabulary and the layers of a language model, or of one each way.
 
     Raises:
         UsageError: a setting that is neither the model's nor the preset's, with both; a model of the objective fill;
-            two models of one direction, or that differ in their vocabulary or their layers.
+            two models of one direction, or that differ in their vocabulary or their layers; a file of word vectors.
     """
+    refuse_vectors(config)
     model = models[0]
     source = model.config
     for each in models:
@@ -105,14 +112,18 @@ def rate_of(network: TextRNN, decay: float) -> Callable[[str], float]:
 
 
 class GradualUnfreezing:
-    """A `training.Listener` that trains the top block alone in the first epoch, and one more from epoch to epoch."""
+    """A `training.Listener` that trains the top block alone in the first epoch, and one more from epoch to epoch.
+
+    What is frozen from the start stays so.
+    """
 
     def __init__(self, network: TextRNN) -> None:
-        self._network, self._blocks = network, blocks(network)
+        self._blocks = blocks(network)
+        self._parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
 
     def epoch_started(self, epoch: int, first_step: int, steps: int) -> None:
         frozen = tuple(self._blocks[: max(0, len(self._blocks) - epoch)])
-        for name, parameter in self._network.named_parameters():
+        for name, parameter in self._parameters.items():
             parameter.requires_grad_(not (frozen and name.removeprefix(OTHER).startswith(frozen)))
             if not parameter.requires_grad:
                 parameter.grad = None

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DivergedError
 from ..language import TrainedLanguageModel
+from ..report import coverage_sentence
 from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer, cache
 from ..training import Epoch, FitEvents, Listener, StopRequest, Trainer
 from .batches import Encoded
@@ -22,6 +23,7 @@ from .model import Classifier, build_network, fit_scales
 from .ngrams import NGrams
 from .split import Split
 from .task import ClassificationTask, Labelled
+from .vectors import StartVectors, with_width
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Prepared:
     """What training starts from.
 
     Attributes:
+        vectors: of the words that have one in the file that the settings name, or None.
         summary: per split, what `data_summary` says of its texts.
     """
 
@@ -37,15 +40,21 @@ class Prepared:
     train: Labelled
     validation: Labelled | None
     summary: dict[str, dict[str, Any]]
+    vectors: StartVectors | None = None
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A classifier and how it came about."""
+    """A classifier and how it came about.
+
+    Attributes:
+        vectors: what `StartVectors.coverage` says, or None without word vectors from a file.
+    """
 
     classifier: Classifier
     history: list[Epoch]
     summary: dict[str, dict[str, Any]]
+    vectors: dict[str, Any] | None = None
     gradients: GradientWatch | None = None
 
 
@@ -66,6 +75,8 @@ def fit(
 ) -> Fitted:
     """Train a classifier. The global random state is left as it was.
 
+    Of `config.vectors` the classifier's own settings keep the file's name, without its folder.
+
     Args:
         start: a language model, or a forward and a backward one, whose tokenizer, word vectors and layers the network
             starts with; `config` is one that `fine_tune.adopt` made of them.
@@ -73,14 +84,20 @@ def fit(
         DivergedError, with the classifier of the last good weights as its attribute `fitted`.
         Interrupted: a stop was asked for; the checkpoint is written.
     """
-    config = config.for_rows(len(train.texts))
+    config = with_width(config.for_rows(len(train.texts)))
     tokenizer = start[0].tokenizer if start else None
     stage = events.stage if events is not None else lambda name: None
     prepared = prepare(train, validation, len(classes), config, stage=stage, use_cache=use_cache, tokenizer=tokenizer)
     tokenizer = prepared.tokenizer
+    config = replace(config, vectors=Path(config.vectors).name)
+    coverage = None if prepared.vectors is None else prepared.vectors.coverage
+    if coverage is not None and events is not None:
+        events.found(coverage_sentence(coverage))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = build_network(config, tokenizer.vocab_size, len(classes), tokenizer.end_id)
+        if prepared.vectors is not None:
+            prepared.vectors.fill(network)
         start_from(network, start)
         classifier = Classifier(config, classes, prepared.tokenizer, network, prepared.ngrams)
         unfreezing = GradualUnfreezing(network) if config.unfreeze else None
@@ -91,13 +108,13 @@ def fit(
             config.training,
             rate_of=rate_of(network, config.layer_decay),
             checkpoint_path=checkpoint_path,
-            fingerprint=_fingerprint(config, prepared.train, prepared.validation),
+            fingerprint=_fingerprint(config, prepared),
             listeners=[*listeners, *(each for each in (unfreezing, gradients, events) if each is not None)],
             stop=stop,
         )
         if resume:
             trainer.resume()
-        fitted = Fitted(classifier, trainer.history, prepared.summary, gradients)
+        fitted = Fitted(classifier, trainer.history, prepared.summary, coverage, gradients)
         stage("training")
         try:
             trainer.fit()
@@ -121,7 +138,7 @@ def prepare(
     use_cache: bool,
     tokenizer: TextTokenizer | None = None,
 ) -> Prepared:
-    """Tokenizer and n-grams learned from the training texts, and both splits encoded by them."""
+    """Tokenizer and n-grams learned from the training texts, both splits encoded by them, and the words' vectors."""
     stage("tokenizing")
     learn = cache.fit if use_cache else TextTokenizer.fit
     if tokenizer is None:
@@ -134,6 +151,12 @@ def prepare(
         return ids.cut(config.max_length, config.keep)
 
     ids = encoded("train", train)
+    vectors = None
+    if config.vectors:
+        stage("reading word vectors")
+        vectors = StartVectors.read(
+            config, tokenizer, ids, lambda done, total: stage(f"{done / 1e9:.1f} of {total / 1e9:.1f} GB")
+        )
     ngrams, evidence = None, None
     if config.ngrams:
         stage("counting n-grams")
@@ -147,7 +170,7 @@ def prepare(
         ids = encoded("validation", validation)
         evidence = None if ngrams is None else ngrams.evidence(ids)
         validation_set = Labelled(Encoded(ids, evidence), validation.numbers)
-    return Prepared(tokenizer, ngrams, train_set, validation_set, summary)
+    return Prepared(tokenizer, ngrams, train_set, validation_set, summary, vectors)
 
 
 def data_summary(ids: RaggedIds, texts: list[str], max_length: int) -> dict[str, Any]:
@@ -166,10 +189,14 @@ def data_summary(ids: RaggedIds, texts: list[str], max_length: int) -> dict[str,
     }
 
 
-def _fingerprint(config: ClassifierConfig, *parts: Labelled | None) -> str:
+def _fingerprint(config: ClassifierConfig, prepared: Prepared) -> str:
     digest = hashlib.sha256(repr(config).encode())
-    for part in parts:
+    arrays: list[NDArray[Any]] = []
+    for part in (prepared.train, prepared.validation):
         if part is not None:
-            for array in (part.texts.ids.ids, part.texts.ids.offsets, part.numbers):
-                digest.update(np.ascontiguousarray(array).tobytes())
+            arrays += [part.texts.ids.ids, part.texts.ids.offsets, part.numbers]
+    if prepared.vectors is not None:
+        arrays += [prepared.vectors.ids, prepared.vectors.values]
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -55,9 +55,13 @@ class Classifier:
 
 
 def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int, begin_id: int | None = None) -> TextRNN:
-    """The untrained network of a configuration; `begin_id` is the token from which a language model's texts begin."""
+    """The untrained network of a configuration; its embedding is frozen if the settings leave word vectors as read.
+
+    Args:
+        begin_id: the token from which a language model's texts begin.
+    """
     kind = BothWays if config.direction == BOTH else TextRNN
-    return kind(
+    network = kind(
         vocab_size,
         num_classes,
         feature_dim=feature_dim(config.ngrams, 1 if num_classes == 2 else num_classes) * config.ngram_features,
@@ -65,6 +69,8 @@ def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int, b
         begin_id=begin_id,
         **config.network,
     )
+    network.embedding.requires_grad_(config.tune_vectors)
+    return network
 
 
 @torch.no_grad()

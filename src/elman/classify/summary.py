@@ -36,7 +36,9 @@ def layers(classifier: Classifier) -> list[Layer]:
 
 
 def _rows(network: TextRNN) -> list[Layer]:
-    rows = [Layer("Embedding", f"(B, T, {network.embedding.embedding_dim})", _count(network.embedding))]
+    embedding = network.embedding
+    name = "Embedding" if embedding.weight.requires_grad else "Embedding (frozen)"
+    rows = [Layer(name, f"(B, T, {embedding.embedding_dim})", _count(embedding))]
     for layer in network.recurrent_layers:
         kind = f"Bidirectional {type(layer).__name__}" if layer.bidirectional else type(layer).__name__
         for index in range(layer.num_layers):

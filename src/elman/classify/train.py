@@ -20,10 +20,11 @@ from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
 from .diagnose import diagnose_split
 from .diagnose import write as write_diagnosis
 from .evaluate import evaluate_split
-from .fine_tune import adopt, pretrained, under_way
+from .fine_tune import adopt, pretrained, refuse_vectors, under_way
 from .fit import Fitted, fit
 from .split import Split, class_numbers, find_classes, hold_out
 from .summary import layers
+from .vectors import with_width
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,17 @@ def train(
             `start` if there is one, with the settings `language_config`; two for the direction "both". Texts of the
             validation and the test data are left out wherever they appear.
     Raises:
-        DataError, LabelError, SplitError, RunFolderError, CheckpointError, DivergedError.
+        DataError, LabelError, SplitError, UsageError, RunFolderError, CheckpointError, DivergedError.
         Interrupted: Ctrl-C or SIGTERM; the checkpoint is written.
     """
     started = time.monotonic()
     out = Path(out)
     config = config or resolve(FINE_TUNED if start or unlabelled else DEFAULT_PRESET)
+    if start or unlabelled:
+        refuse_vectors(config)
     if not (resume and under_way(out)):
         run_folder.check(out, overwrite=overwrite, resume=resume)
+    config = with_width(config)
     if events is not None:
         events.stage("reading")
 
@@ -185,7 +189,8 @@ def train(
 def _write(run: Run, source: str, splits: dict[str, Split], mistakes: dict[str, list[dict[str, Any]]]) -> None:
     """Everything in the folder; the checkpoint goes once the model is there."""
     persistence.save(run.fitted.classifier, run.folder)
-    run_folder.write_json(run.folder / run_folder.METRICS, {**run.metrics, "gradient": run.gradient})
+    vectors = {} if run.fitted.vectors is None else {"vectors": run.fitted.vectors}
+    run_folder.write_json(run.folder / run_folder.METRICS, {**run.metrics, "gradient": run.gradient, **vectors})
     write_text(run.folder / run_folder.HISTORY, to_csv(run.fitted.history))
     data = report_data(run, source, splits, mistakes)
     run_folder.write_json(run.folder / run_folder.REPORT_DATA, data)
@@ -210,6 +215,7 @@ def report_data(
         "history": [asdict(epoch) for epoch in run.fitted.history],
         "metrics": run.metrics,
         "gradient": run.gradient,
+        "vectors": run.fitted.vectors,
         "mistakes": mistakes,
         "data": {
             "splits": run.fitted.summary,

@@ -39,6 +39,9 @@ class TrainingProgress(FitEvents):
     def stage(self, name: str) -> None:
         err.print(f"[dim]{name} …[/dim]")
 
+    def found(self, sentence: str) -> None:
+        err.print(sentence, markup=False)
+
     def epoch_started(self, epoch: int, first_step: int, steps: int) -> None:
         self._started, self._first = time.monotonic(), -1
         columns = (

@@ -5,10 +5,11 @@ from .diagnosis import write_diagnosis
 from .flow_plots import diagnosis_figures
 from .memory import memory_tables, write_memory
 from .page import write_report
-from .verdict import clipping_verdict, overfitting_verdict
+from .verdict import clipping_verdict, coverage_sentence, overfitting_verdict
 
 __all__ = [
     "clipping_verdict",
+    "coverage_sentence",
     "diagnosis_figures",
     "memory_tables",
     "overfitting_verdict",

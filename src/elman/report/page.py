@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from . import plots
-from .verdict import clipping_verdict, overfitting_verdict
+from .verdict import clipping_verdict, coverage_sentence, overfitting_verdict
 
 _EXCERPT = 600
 
@@ -43,6 +43,7 @@ def write_report(data: dict[str, Any], folder: Path) -> Path:
         pictures=pictures,
         verdict=overfitting_verdict(data["history"]),
         clipping=clipping_verdict(data["gradient"]) if "gradient" in data else "",
+        coverage=coverage_sentence(data["vectors"]) if data.get("vectors") else "",
         excerpt=_EXCERPT,
     )
     write_bytes(folder / "report.html", page.encode("utf-8", "replace"))

@@ -53,3 +53,16 @@ def clipping_verdict(gradient: dict[str, float]) -> str:
         f"{norms}; clip_norm {state}: {usual:g}, the usual norm, would suit, or 0.5 to 10 times as much "
         "(Pascanu et al. 2013)."
     )
+
+
+def coverage_sentence(vectors: dict[str, Any]) -> str:
+    """How many words have a pretrained vector, in one sentence.
+
+    Args:
+        vectors: file, kind, dim, rows, tuned, vocabulary, tokens; of a run's metrics.json.
+    """
+    course = "trained further" if vectors["tuned"] else "frozen"
+    return (
+        "Word vectors for {vocabulary:.1%} of the vocabulary and {tokens:.1%} of the training tokens, {dim} wide, from "
+        "{file} ({kind}, {rows:,} words), {course}."
+    ).format(**vectors, course=course)

@@ -10,6 +10,7 @@ from .ngrams import frequent_ngrams, ngram_places
 from .read import BUILT_IN, LabelledTexts, read_labelled, read_texts
 from .settings import TextSettings
 from .tokenizer import END_ID, KINDS, PAD_ID, UNKNOWN_ID, TextTokenizer
+from .vectors import VectorFormat, WordVectors, read_vectors, vector_format
 
 __all__ = [
     "BUILT_IN",
@@ -24,10 +25,14 @@ __all__ = [
     "RaggedIds",
     "TextSettings",
     "TextTokenizer",
+    "VectorFormat",
+    "WordVectors",
     "cache",
     "corpus",
     "frequent_ngrams",
     "ngram_places",
     "read_labelled",
     "read_texts",
+    "read_vectors",
+    "vector_format",
 ]

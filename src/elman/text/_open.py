@@ -2,11 +2,14 @@
 
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
 from ..errors import DataError, EncodingError
+
+DAMAGED = (EOFError, OSError, zlib.error)  # what reading a file raises that breaks off or is damaged
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -19,8 +22,8 @@ def open_bytes(path: Path) -> IO[bytes]:
         file: Any = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115 (the caller closes)
         file.read(1)
         file.seek(0)
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror if isinstance(error, OSError) else error})") from None
+    except DAMAGED as error:
+        raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
     return cast(IO[bytes], file)
 
 
@@ -41,7 +44,7 @@ def decoded_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
         lines = _narrow_lines(file, name, encoding)
     try:
         yield from lines
-    except (EOFError, gzip.BadGzipFile, OSError) as error:
+    except DAMAGED as error:
         raise DataError(f"{name}: cannot be read to its end ({error})") from None
 
 

@@ -55,6 +55,9 @@ class FitEvents(Listener):
     def reached(self, count: int) -> None:
         """So many tokens are done in this stage."""
 
+    def found(self, sentence: str) -> None:
+        """Something worth knowing before training ends, such as how many words have a vector."""
+
 
 @dataclass(frozen=True)
 class Step:

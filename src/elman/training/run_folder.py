@@ -3,7 +3,8 @@
 config.toml            the resolved settings
 checkpoint.safetensors while training is under way, and work/ with the encoded text of a language model
 config.json, model.safetensors, tokenizer.json   the model
-metrics.json           figures of each split, and norms of the gradient with the clip_norm they propose
+metrics.json           figures of each split, norms of the gradient with the clip_norm they propose, and what the
+                       word vectors cover
 history.csv            one row per epoch
 report.json, report.html, *.png   the report and its data
 diagnosis.json, diagnosis.html    where the gradient goes, if asked for
