@@ -103,7 +103,7 @@ def test_parameters_are_the_settings():
     }
     assert clone(model).get_params() == model.get_params()
     assert model.set_params(epochs=2).epochs == 2
-    with pytest.raises(TypeError, match="no setting hidden; it has: preset, tokenizer"):
+    with pytest.raises(TypeError, match="no setting hidden; it has: preset, pretrained, tokenizer"):
         elman.TextClassifier(hidden=3)
 
 

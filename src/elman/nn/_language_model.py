@@ -87,7 +87,7 @@ class LanguageModel(torch.nn.Module):
         if tied and width != embedding_dim:
             raise UsageError(f"a tied softmax needs an output as wide as the embedding's {embedding_dim}, got {width}")
         self.softmax = Softmax(vocab_size, width, cutoffs)
-        torch.nn.init.normal_(self.embedding.weight, std=0.1)
+        torch.nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         if tied:
             self.embedding.weight = self.softmax.weight  # one parameter under two names
 

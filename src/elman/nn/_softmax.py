@@ -40,10 +40,10 @@ class Softmax(torch.nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Weights N(0, 0.1), biases 0."""
+        """Weights U(-0.1, 0.1) (Zaremba, Sutskever & Vinyals 2014), biases 0."""
         for name, parameter in self.named_parameters():
             if name.endswith("weight"):
-                torch.nn.init.normal_(parameter, std=0.1)
+                torch.nn.init.uniform_(parameter, -0.1, 0.1)
             else:
                 torch.nn.init.zeros_(parameter)
 
