@@ -3,19 +3,27 @@
 Puts the rooms `text`, `nn` and `training` together; hands plain data to `report`. One module per command.
 """
 
+from .cache import Cache
 from .config import DEFAULT_PRESET, PRESETS, LanguageConfig, resolve
 from .model import TrainedLanguageModel
+from .perplexity import Scores, perplexity, score
 from .persistence import load, save
 from .pretrain import Run, pretrain
+from .scoring import Dynamic
 
 __all__ = [
     "DEFAULT_PRESET",
     "PRESETS",
+    "Cache",
+    "Dynamic",
     "LanguageConfig",
     "Run",
+    "Scores",
     "TrainedLanguageModel",
     "load",
+    "perplexity",
     "pretrain",
     "resolve",
     "save",
+    "score",
 ]

@@ -84,9 +84,15 @@ class Streams(Sequence[Chunk]):
         left = np.where(begins[1:-1], self.end_id, words[:-2])
         right = np.where(ends, self.end_id, words[2:])
         target = np.where(steps[1:-1, None] < self.length, target, IGNORED)
-        arrays = target, left, starts, right, ends
-        tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
-        return Chunk(*tensors[:5], rate_scale=(end - start) / self.usual)  # type: ignore[arg-type, misc]
+        scale = (end - start) / self.usual
+        return Chunk(_tensor(target), _tensor(left), _tensor(starts), _tensor(right), _tensor(ends), scale)
+
+    def documents(self, index: int) -> NDArray[np.int64]:
+        """[T, B] of each word of a chunk the number of its document."""
+        steps = np.arange(*self.bounds[index])
+        place = (self.first + steps[:, None]) % self.cumulated[-1]
+        numbers: NDArray[np.int64] = self.order[np.searchsorted(self.cumulated, place, "right") - 1]
+        return numbers
 
     def _words(self, place: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The words at these places of the order, and whether they are the first of their document."""
@@ -143,10 +149,13 @@ def training_streams(
 def whole_documents(
     corpus: RaggedIds, end_id: int, *, batch_size: int = 64, tokens: int = 8192, backward: bool = False
 ) -> Streams:
-    """Every document once, whole, in at most `batch_size` streams, in chunks of about `tokens` words of all streams."""
+    """Every document once, whole, in at most `batch_size` streams, in chunks of about `tokens` words of all streams.
+
+    A single stream reads them in their order.
+    """
     lengths = corpus.lengths
-    longest_first = np.argsort(-lengths, kind="stable")
     count = min(batch_size, len(corpus))
+    longest_first = np.argsort(-lengths, kind="stable") if count > 1 else range(len(corpus))
     streams: list[list[int]] = [[] for _ in range(count)]
     sizes = np.zeros(count, np.int64)
     for document in longest_first:
@@ -163,3 +172,7 @@ def whole_documents(
 
 def _cumulated(corpus: RaggedIds, order: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(corpus.lengths[order])]).astype(np.int64)
+
+
+def _tensor(array: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array))

@@ -1,13 +1,13 @@
 """The output layer of a language model: a softmax over all words, or over the frequent ones and classes of the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from ..errors import UsageError
-from ..ops import linear_cross_entropy
+from ..ops import cross_entropy_by_row, linear_cross_entropy
 
 
 class Softmax(torch.nn.Module):
@@ -59,18 +59,31 @@ class Softmax(torch.nn.Module):
         weight = torch.cat([self.weight[:first], self.class_weight])
         return weight, torch.cat([self.bias[:first], self.class_bias])
 
-    def loss(self, x: Tensor, target: Tensor) -> Tensor:
-        """Sum over the rows x [N, P] of the negative log-probability of their word in target [N], in nats."""
+    def _parts(self, x: Tensor, target: Tensor) -> Iterator[tuple[Tensor | slice, Tensor, Tensor, Tensor, Tensor]]:
+        """The softmaxes that the words ask for: which rows, and of these x, weight, bias and target."""
         in_head = target
         for number, (first, end) in enumerate(self._classes):
             in_head = torch.where((target >= first) & (target < end), self.cutoffs[0] + number, in_head)
-        total = linear_cross_entropy(x, *self._head(), in_head)
+        yield slice(None), x, *self._head(), in_head
         for first, end in self._classes:
             rows = ((target >= first) & (target < end)).nonzero()[:, 0]
             if len(rows):
-                chosen = x.index_select(0, rows), target[rows] - first
-                total = total + linear_cross_entropy(chosen[0], self.weight[first:end], self.bias[first:end], chosen[1])
+                yield rows, x.index_select(0, rows), self.weight[first:end], self.bias[first:end], target[rows] - first
+
+    def loss(self, x: Tensor, target: Tensor) -> Tensor:
+        """Sum over the rows x [N, P] of the negative log-probability of their word in target [N], in nats."""
+        total = x.new_zeros(())
+        for _, *part in self._parts(x, target):
+            total = total + linear_cross_entropy(*part)
         return total
+
+    @torch.no_grad()
+    def losses(self, x: Tensor, target: Tensor) -> Tensor:
+        """[N] the negative log-probability of each row's word, without a gradient."""
+        losses = x.new_zeros(len(x))
+        for rows, *part in self._parts(x, target):
+            losses[rows] += cross_entropy_by_row(*part)
+        return losses
 
     def forward(self, x: Tensor) -> Tensor:
         """Log-probabilities [.., V] of all words."""

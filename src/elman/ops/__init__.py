@@ -8,7 +8,7 @@ nothing here knows about text or training.
 
 from . import kernels, ragged, reference
 from .backend import backend, gru, is_direct, lstm, path, recurrent, rnn, use_backend
-from .cross_entropy import linear_cross_entropy
+from .cross_entropy import cross_entropy_by_row, linear_cross_entropy
 from .options import Options
 from .recording import Record, recording
 from .reference import CELLS
@@ -20,6 +20,7 @@ __all__ = [
     "Record",
     "Weights",
     "backend",
+    "cross_entropy_by_row",
     "gru",
     "is_direct",
     "kernels",

@@ -83,6 +83,12 @@ def _is_text(path: Path) -> bool:
     return bool(suffixes) and suffixes[-1].lower() in FORMATS
 
 
+def lines_of(texts: Iterable[str]) -> Iterator[Line]:
+    """Of texts in memory, each a document; those without a word are left out, as are such lines."""
+    for text in texts:
+        yield from _one_document(line.strip() for line in text.split("\n") if line.strip())
+
+
 def _one_document(lines: Iterable[str]) -> Iterator[Line]:
     previous = None
     for line in lines:
@@ -201,7 +207,7 @@ def encode(
                         ends.append(tokens)
                 progress(tokens)
         if not tokens:
-            raise DataError("expected text to learn from, found no word in it")
+            raise DataError("expected text, found no word in it")
         _write_array(new, np.memmap(raw, np.int32, "r", shape=(tokens,)))
         new.replace(ids_path(path))
         _write_array(new, np.array([0, *ends], np.int64))
