@@ -22,7 +22,18 @@ from elman.report import memory_tables
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
-COMMANDS = ("train", "evaluate", "predict", "summary", "report", "compare", "pretrain", "bench memory")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "predict",
+    "summary",
+    "report",
+    "compare",
+    "pretrain",
+    "perplexity",
+    "generate",
+    "bench memory",
+)
 
 
 def settings() -> str:

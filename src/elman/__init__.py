@@ -4,15 +4,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["TextClassifier", "__version__", "accelerate", "diagnostics", "nn", "restore"]
+__all__ = ["LanguageModel", "TextClassifier", "__version__", "accelerate", "diagnostics", "nn", "restore"]
 
 if TYPE_CHECKING:
     from . import diagnostics, nn
     from .classify.estimator import TextClassifier
+    from .language.estimator import LanguageModel
     from .nn import accelerate, restore
 
 # Loaded on first use: neither `import elman.nn` nor `elman predict` need wait for scikit-learn.
-_HOMES = {"TextClassifier": ".classify.estimator", "accelerate": ".nn", "restore": ".nn"}
+_HOMES = {
+    "LanguageModel": ".language.estimator",
+    "TextClassifier": ".classify.estimator",
+    "accelerate": ".nn",
+    "restore": ".nn",
+}
 _ROOMS = ("diagnostics", "nn")
 
 

@@ -12,6 +12,11 @@ Data = Annotated[
     ),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder written by elman train.")]
+LanguageRun = Annotated[Path, typer.Argument(metavar="LM", help="A run folder written by elman pretrain.")]
+Texts = Annotated[
+    list[str],
+    typer.Argument(help="Text, CSV, TSV, JSONL or Parquet files (.gz too), folders of them, or built-in names."),
+]
 TextColumn = Annotated[str | None, typer.Option(help="Column of the text; guessed when obvious.")]
 LabelColumn = Annotated[str | None, typer.Option(help="Column of the label; guessed when obvious.")]
 Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]

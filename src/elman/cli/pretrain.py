@@ -13,10 +13,7 @@ from ._show import TrainingProgress, err, out
 
 @with_settings(language.LanguageConfig)
 def pretrain(
-    texts: Annotated[
-        list[str],
-        typer.Argument(help="Text, CSV, TSV, JSONL or Parquet files (.gz too), folders of them, or built-in names."),
-    ],
+    texts: options.Texts,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Run folder; runs/<first text>-<preset> if not given.")
     ] = None,

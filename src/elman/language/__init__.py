@@ -5,6 +5,7 @@ Puts the rooms `text`, `nn` and `training` together; hands plain data to `report
 
 from .cache import Cache
 from .config import DEFAULT_PRESET, PRESETS, LanguageConfig, resolve
+from .generate import Sampling, continuation, generate, prompt_ids
 from .model import TrainedLanguageModel
 from .perplexity import Scores, perplexity, score
 from .persistence import load, save
@@ -18,11 +19,15 @@ __all__ = [
     "Dynamic",
     "LanguageConfig",
     "Run",
+    "Sampling",
     "Scores",
     "TrainedLanguageModel",
+    "continuation",
+    "generate",
     "load",
     "perplexity",
     "pretrain",
+    "prompt_ids",
     "resolve",
     "save",
     "score",

@@ -150,7 +150,7 @@ class TextTokenizer:
         """The text that these tokens stand for, as near as they tell; each end is a line's end."""
         tokens = ["\n" if i == self.end_id else self._token(i) for i in ids]
         if self.kind in ("characters", "bpe", "jieba"):
-            return "".join(tokens).replace(_SPACE, " ")
+            return "".join(tokens).replace(_SPACE, " ").replace("\n ", "\n")
         text = " ".join(tokens).replace(" \n ", "\n").replace("\n ", "\n").replace(" \n", "\n")
         return text if self.kind == "spaces" else _GLUED_RIGHT.sub("", _GLUED_LEFT.sub("", text))
 

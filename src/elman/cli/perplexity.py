@@ -1,0 +1,63 @@
+"""elman perplexity: how well a language model predicts text."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .. import language
+from . import _options as options
+from ._show import err, out
+
+
+def perplexity(
+    run: options.LanguageRun,
+    texts: options.Texts,
+    documents: Annotated[
+        str | None, typer.Option(help="What is a document: file, line or blank; as in training if not given.")
+    ] = None,
+    cache: Annotated[int, typer.Option(help="Words read last that are likelier to come again; 0: none.")] = 0,
+    cache_weight: Annotated[float, typer.Option(help="Weight of the cache beside the model.")] = language.Cache.weight,
+    cache_flatness: Annotated[
+        float, typer.Option(help="How much words count that were read in a like state.")
+    ] = language.Cache.flatness,
+    dynamic: Annotated[float | None, typer.Option(help="Learn from the text once it is scored, at this rate.")] = None,
+    decay: Annotated[
+        float, typer.Option(help="Of dynamic evaluation: share of the way back to the trained weights at each step.")
+    ] = language.Dynamic.decay,
+    steps: Annotated[int, typer.Option(help="Of dynamic evaluation: words of each step.")] = language.Dynamic.steps,
+    text_column: options.TextColumn = None,
+    encoding: options.Encoding = "utf-8",
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="File for a line of JSON per document, to find odd ones.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
+) -> None:
+    """Measure a language model on text: perplexity, plain, with a cache or by dynamic evaluation."""
+    columns = (BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        scores = language.perplexity(
+            run,
+            texts,
+            documents=documents,
+            text_column=text_column,
+            encoding=encoding,
+            cache=language.Cache(cache, cache_weight, cache_flatness) if cache else None,
+            dynamic=None if dynamic is None else language.Dynamic(dynamic, decay, steps),
+            out=out_file,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    figures = scores.figures()
+    if as_json:
+        typer.echo(json.dumps(figures))
+        return
+    counts = f"{figures['tokens']:,} tokens in {figures['documents']:,} documents"
+    out.print(f"{scores.measure} {scores.perplexity:.2f} on {counts}")
+    out.print(
+        f"{figures['loss']:.4f} nats or {figures['bits_per_token']:.3f} bits a token, "
+        f"{figures['bits_per_character']:.3f} bits a character, {figures['unknown']:.2%} of the tokens unknown, "
+        f"{figures['seconds']:.1f} s"
+    )
