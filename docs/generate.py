@@ -22,7 +22,7 @@ from elman.report import memory_tables
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
-COMMANDS = ("train", "evaluate", "predict", "summary", "report", "compare", "pretrain", "bench memory")
+COMMANDS = ("train", "evaluate", "predict", "summary", "report", "compare", "pretrain", "fill", "bench memory")
 
 
 def settings() -> str:

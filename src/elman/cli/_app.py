@@ -14,6 +14,7 @@ from .bench import bench
 from .compare import compare
 from .diagnose import diagnose
 from .evaluate import evaluate
+from .fill import fill
 from .predict import predict
 from .pretrain import pretrain
 from .report import report
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (train, evaluate, predict, summary, report, compare, diagnose, pretrain):
+for command in (train, evaluate, predict, summary, report, compare, diagnose, pretrain, fill):
     app.command()(command)
 app.add_typer(bench)
 

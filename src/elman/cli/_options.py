@@ -11,7 +11,9 @@ Data = Annotated[
         help="imdb, rotten-tomatoes, a CSV/TSV/JSONL/Parquet file (.gz too), or a folder with a folder per class."
     ),
 ]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder written by elman train.")]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run folder written by elman train or elman pretrain.")
+]
 TextColumn = Annotated[str | None, typer.Option(help="Column of the text; guessed when obvious.")]
 LabelColumn = Annotated[str | None, typer.Option(help="Column of the label; guessed when obvious.")]
 Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
