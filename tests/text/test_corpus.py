@@ -115,7 +115,7 @@ def test_of_a_single_document_the_last_lines_are_held_out(share, size):
 
 
 def test_one_line_cannot_be_divided():
-    with pytest.raises(DataError, match="at least 2 documents, or 2 lines of one, .* got 1"):
+    with pytest.raises(DataError, match=r"at least 2 documents, or 2 lines of one, .* got 1"):
         corpus.hold_out([("one", True)], 0.5, 0)
 
 
