@@ -32,6 +32,7 @@ COMMANDS = (
     "pretrain",
     "perplexity",
     "generate",
+    "fill",
     "bench memory",
 )
 

@@ -11,7 +11,7 @@ from .evaluate import evaluate
 from .persistence import load, save
 from .predict import predict
 from .report import report
-from .summary import Layer, summary
+from .summary import summary
 from .train import Run, train
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "PRESETS",
     "SAMPLE",
     "ClassifierConfig",
-    "Layer",
     "Run",
     "compare",
     "diagnose",

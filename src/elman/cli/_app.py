@@ -14,6 +14,7 @@ from .bench import bench
 from .compare import compare
 from .diagnose import diagnose
 from .evaluate import evaluate
+from .fill import fill
 from .generate import generate
 from .perplexity import perplexity
 from .predict import predict
@@ -30,7 +31,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (train, evaluate, predict, summary, report, compare, diagnose, pretrain, perplexity, generate):
+for command in (
+    train, evaluate, predict, summary, report, compare, diagnose, pretrain, perplexity, generate, fill
+):  # fmt: skip
     app.command()(command)
 app.add_typer(bench)
 

@@ -11,7 +11,9 @@ Data = Annotated[
         help="imdb, rotten-tomatoes, a CSV/TSV/JSONL/Parquet file (.gz too), or a folder with a folder per class."
     ),
 ]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder written by elman train.")]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run folder written by elman train or elman pretrain.")
+]
 LanguageRun = Annotated[Path, typer.Argument(metavar="LM", help="A run folder written by elman pretrain.")]
 Texts = Annotated[
     list[str],

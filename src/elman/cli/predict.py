@@ -25,9 +25,7 @@ def predict(
     encoding: options.Encoding = "utf-8",
 ) -> None:
     """Print label and probabilities of each text, in order, as one JSON object per line."""
-    texts = (
-        _stdin_lines(encoding) if file == "-" else read_texts(Path(file), text_column=text_column, encoding=encoding)
-    )
+    texts = stdin_lines(encoding) if file == "-" else read_texts(Path(file), text_column=text_column, encoding=encoding)
     columns = (TextColumn("{task.completed:,} texts"), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("")
@@ -37,7 +35,8 @@ def predict(
     sys.stdout.flush()
 
 
-def _stdin_lines(encoding: str) -> Iterator[str]:
+def stdin_lines(encoding: str) -> Iterator[str]:
+    """Lines of standard input. Raises EncodingError with the line."""
     for number, line in enumerate(sys.stdin.buffer, 1):
         try:
             yield line.decode(encoding).rstrip("\r\n")

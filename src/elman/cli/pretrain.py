@@ -62,4 +62,5 @@ def pretrain(
     for split, figures in run.metrics.items():
         out.print(f"{split} perplexity {figures['perplexity']:.2f} on {figures['tokens']:,} tokens")
     out.print(f"{run.seconds['training']:.0f} s of training, {run.seconds['total']:.0f} s in all")
+    out.print(f"report: {folder / 'report.html'}")
     out.print(f"model: {folder}")

@@ -2,14 +2,14 @@
 
 from rich.table import Table
 
-from .. import classify
 from . import _options as options
+from ._rooms import room_of
 from ._show import out
 
 
 def summary(run: options.RunFolder) -> None:
     """Print the layers of a trained model with their output shapes and parameters."""
-    rows = classify.summary(run)
+    rows = room_of(run).summary(run)
     table = Table(header_style="bold", caption="B texts of T tokens")
     table.add_column("layer")
     table.add_column("output shape")

@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +12,7 @@ from ..training import Epoch
 from . import persistence
 from .cache import Cache
 from .config import DEFAULT_PRESET, LanguageConfig, resolve
+from .fill import fill
 from .fit import fit
 from .generate import Sampling, generate
 from .model import TrainedLanguageModel
@@ -87,8 +87,7 @@ class LanguageModel:
     def fill(self, text: str, top: int = 5) -> list[list[tuple[str, float]]]:
         """For each blank `___` of a text the likeliest words with their probabilities."""
         trained = self._trained()
-        found: list[list[tuple[str, float]]] = import_module(".fill", __package__).fill(trained, text, top)
-        return found
+        return fill(trained, text, top)
 
     def save(self, folder: str | Path) -> None:
         """Write the trained model as a folder that `load` and the command line read."""

@@ -12,6 +12,7 @@ from ..nn import LanguageModel
 from ..settings import whole_numbers
 from ..text import END_ID, RaggedIds, TextTokenizer
 from .config import LARGE, LanguageConfig
+from .reading import outputs
 from .streams import IGNORED, whole_documents
 
 
@@ -58,7 +59,6 @@ def best_cutoffs(counts: NDArray[Any]) -> list[int]:
     return list(min(pairs, key=lambda pair: products(*pair)))
 
 
-@torch.no_grad()
 def negative_log_likelihood(
     network: LanguageModel,
     corpus: RaggedIds,
@@ -70,22 +70,15 @@ def negative_log_likelihood(
 ) -> tuple[float, int]:
     """Of every token of some documents, each read from its start with a fresh state: the sum in nats, and their number.
 
-    How many documents are read side by side, and how many tokens at a time, changes nothing but rounding. The network's
-    mode and stream are put back.
+    How many documents are read side by side, and how many tokens at a time, changes nothing but rounding; only a
+    bidirectional network sees less of the right side in shorter chunks. The network's mode and stream are put back.
     """
     streams = whole_documents(corpus, END_ID, batch_size=batch_size, tokens=tokens, backward=backward)
-    was_training, state = network.training, {k: v.clone() for k, v in network.state_dict().items()}
-    network.eval()
-    network.reset()
     total, count = 0.0, 0
-    try:
-        for number, chunk in enumerate(streams):
-            output = network(*(chunk.sides if network.bidirectional else chunk.sides[:2]))
-            known = chunk.target != IGNORED
+    for number, (chunk, output) in enumerate(outputs(network, streams)):
+        known = chunk.target != IGNORED
+        with torch.no_grad():
             total += float(network.softmax.loss(output[known], chunk.target[known]))
-            count += int(known.sum())
-            progress(number + 1, len(streams))
-    finally:
-        network.load_state_dict(state)
-        network.train(was_training)
+        count += int(known.sum())
+        progress(number + 1, len(streams))
     return total, count

@@ -10,13 +10,19 @@ from typing import Any
 
 from .. import __version__
 from ..errors import DivergedError, UsageError
+from ..report import write_language_report
 from ..settings import to_toml
-from ..text import Documents, corpus, read_texts
+from ..text import Documents, RaggedIds, corpus, read_texts
 from ..training import FitEvents, Listener, TensorBoard, gradient_summary, run_folder, stop_requests, to_csv, write_text
 from . import persistence
 from .config import LanguageConfig, resolve
 from .fit import Fitted, adopt, fit
+from .generate import Sampling, generate
 from .model import TrainedLanguageModel
+from .summary import layers
+from .surprise import surprises
+
+_SAMPLES, _SAMPLE_TOKENS = 3, 60
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,8 @@ def pretrain(
     run = Run(out, fitted, _metrics(fitted), seconds)
     if events is not None:
         events.stage("writing")
-    _write(run, [str(text) for text in texts])
+    held_out = corpus.opened(work / "validation") if held is not None else None
+    _write(run, [str(text) for text in texts], held_out)
     shutil.rmtree(work, ignore_errors=True)
     (out / run_folder.CHECKPOINT).unlink(missing_ok=True)
     return run
@@ -124,7 +131,15 @@ def _metrics(fitted: Fitted) -> dict[str, dict[str, Any]]:
     return {"validation": {"perplexity": math.exp(min(losses)), "loss": min(losses), "tokens": tokens}}
 
 
-def _write(run: Run, sources: list[str]) -> None:
+def _samples(model: TrainedLanguageModel) -> list[str]:
+    """A few texts of its own; none of a model that fills words in."""
+    if model.network.bidirectional:
+        return []
+    sampling = Sampling(temperature=0.8, max_tokens=_SAMPLE_TOKENS)
+    return [generate(model, "", sampling, number) for number in range(_SAMPLES)]
+
+
+def _write(run: Run, sources: list[str], held_out: RaggedIds | None) -> None:
     """Everything in the folder."""
     persistence.save(run.fitted.model, run.folder)
     gradient = gradient_summary(run.fitted.history, run.fitted.model.config.clip_norm)
@@ -136,11 +151,15 @@ def _write(run: Run, sources: list[str]) -> None:
         "config": asdict(run.fitted.model.config),
         "tokenizer": run.fitted.model.tokenizer.unit,
         "vocabulary": run.fitted.model.tokenizer.vocab_size,
+        "layers": [row._asdict() for row in layers(run.fitted.model.network)],
         "parameters": sum(parameter.numel() for parameter in run.fitted.model.network.parameters()),
         "data": run.fitted.summary,
         "history": [asdict(epoch) for epoch in run.fitted.history],
         "metrics": run.metrics,
         "gradient": gradient,
         "seconds": run.seconds,
+        "surprises": None if held_out is None else surprises(run.fitted.model, held_out),
+        "samples": _samples(run.fitted.model),
     }
     run_folder.write_json(run.folder / run_folder.REPORT_DATA, data)
+    write_language_report(data, run.folder)

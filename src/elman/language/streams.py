@@ -73,11 +73,18 @@ class Streams(Sequence[Chunk]):
     def __iter__(self) -> Iterator[Chunk]:
         return (self[number] for number in range(len(self)))
 
+    def places(self, number: int) -> NDArray[np.int64]:
+        """[T, B] where the words of a chunk stand in `corpus.ids`; IGNORED behind the end of a stream."""
+        steps = np.arange(*self.bounds[number])[:, None]
+        index, _ = self._index((self.first + steps) % self.cumulated[-1])
+        return np.where(steps < self.length, index, IGNORED)
+
     def _chunk(self, start: int, end: int) -> Chunk:
         # One word before and one behind the chunk are its outer neighbours.
         steps = np.arange(start - 1, end + 1)
         place = (self.first + steps[:, None]) % self.cumulated[-1]
-        words, begins = self._words(place)
+        index, begins = self._index(place)
+        words = self.corpus.ids[index].astype(np.int64)
         # The state of a stream begins at zero even where it is cut out of the middle of a document.
         starts = begins[1:-1] | (steps[1:-1, None] == 0)
         target, ends = words[1:-1], begins[2:]
@@ -94,8 +101,8 @@ class Streams(Sequence[Chunk]):
         numbers: NDArray[np.int64] = self.order[np.searchsorted(self.cumulated, place, "right") - 1]
         return numbers
 
-    def _words(self, place: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """The words at these places of the order, and whether they are the first of their document."""
+    def _index(self, place: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Where in the corpus these places of the order are, and whether they are the first of their document."""
         number = np.searchsorted(self.cumulated, place, "right") - 1
         within = place - self.cumulated[number]
         document = self.order[number]
@@ -103,7 +110,7 @@ class Streams(Sequence[Chunk]):
         if self.backward:
             last = self.corpus.lengths[document] - 1
             offset = np.where(within < last, last - 1 - within, within)
-        return self.corpus.ids[self.corpus.offsets[document] + offset].astype(np.int64), within == 0
+        return self.corpus.offsets[document] + offset, within == 0
 
 
 def training_streams(

@@ -29,8 +29,9 @@ from ._rnn import RNN, SimpleRNN
 from ._scrn import SCRN
 from ._settings import TRAINED, RecurrentSettings
 from ._softmax import Softmax
-from ._stack import STARTS, Stack, recurrent_network
+from ._stack import STARTS, Stack, layers_of, recurrent_network
 from ._stateful import Stateful
+from ._table import LayerRow, recurrent_rows
 from ._text_rnn import TextRNN
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "LanguageModel",
     "LayerNormGRU",
     "LayerNormLSTM",
+    "LayerRow",
     "LeakyRNN",
     "MinGRU",
     "MinLSTM",
@@ -75,8 +77,10 @@ __all__ = [
     "chrono",
     "forget_bias",
     "identity",
+    "layers_of",
     "orthogonal",
     "recurrent_network",
     "recurrent_range",
+    "recurrent_rows",
     "restore",
 ]

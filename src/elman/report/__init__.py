@@ -3,6 +3,7 @@
 from .comparison import write_comparison
 from .diagnosis import write_diagnosis
 from .flow_plots import diagnosis_figures
+from .language import write_language_report
 from .memory import memory_tables, write_memory
 from .page import write_report
 from .verdict import clipping_verdict, coverage_sentence, overfitting_verdict
@@ -15,6 +16,7 @@ __all__ = [
     "overfitting_verdict",
     "write_comparison",
     "write_diagnosis",
+    "write_language_report",
     "write_memory",
     "write_report",
 ]

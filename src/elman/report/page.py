@@ -21,33 +21,37 @@ def write_report(data: dict[str, Any], folder: Path) -> Path:
     Args:
         data: classes, config, history, metrics, mistakes, layers, data, seconds; as in a run's report.json.
     """
-    pictures: dict[str, str] = {}
-
-    def draw(name: str, figure: Figure | None) -> None:
-        if figure is not None:
-            content = io.BytesIO()
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="Glyph")  # a class name no installed font can show
-                figure.savefig(content, format="png", dpi=130)
-            write_bytes(folder / f"{name}.png", content.getvalue())
-            pictures[name] = base64.b64encode(content.getvalue()).decode()
-
-    for name, plot in plots.PLOTS.items():
-        draw(name, plot(data))
-    for split, figures in data["metrics"].items():
-        draw(f"confusion-{split}", plots.confusion(figures["confusion"], data["classes"]))
-        draw(f"calibration-{split}", plots.calibration(figures["calibration"], figures["ece"]))
-    environment = Environment(loader=PackageLoader("elman.report"), autoescape=True, undefined=StrictUndefined)
-    page = environment.get_template("report.html.j2").render(
+    figures = {name: plot(data) for name, plot in plots.PLOTS.items()}
+    for split, measured in data["metrics"].items():
+        figures[f"confusion-{split}"] = plots.confusion(measured["confusion"], data["classes"])
+        figures[f"calibration-{split}"] = plots.calibration(measured["calibration"], measured["ece"])
+    html = page(
+        "report.html.j2",
         **data,
-        pictures=pictures,
+        pictures={name: picture(name, figure, folder) for name, figure in figures.items() if figure is not None},
         verdict=overfitting_verdict(data["history"]),
         clipping=clipping_verdict(data["gradient"]) if "gradient" in data else "",
         coverage=coverage_sentence(data["vectors"]) if data.get("vectors") else "",
         excerpt=_EXCERPT,
     )
-    write_bytes(folder / "report.html", page.encode("utf-8", "replace"))
+    write_bytes(folder / "report.html", html.encode("utf-8", "replace"))
     return folder / "report.html"
+
+
+def page(template: str, **values: Any) -> str:
+    """A template with these values in it."""
+    environment = Environment(loader=PackageLoader("elman.report"), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template(template).render(**values)
+
+
+def picture(name: str, figure: Figure, folder: Path) -> str:
+    """Write a figure as NAME.png; returns it for use in a page, in base64."""
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a class name no installed font can show
+        figure.savefig(content, format="png", dpi=130)
+    write_bytes(folder / f"{name}.png", content.getvalue())
+    return base64.b64encode(content.getvalue()).decode()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

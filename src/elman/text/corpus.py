@@ -3,6 +3,7 @@
 import hashlib
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -215,8 +216,9 @@ def encode(
     except OSError as error:
         raise RunFolderError(f"{path.parent}: cannot be written ({error.strerror})") from None
     finally:
-        new.unlink(missing_ok=True)
-        raw.unlink(missing_ok=True)
+        for path_left in (new, raw):
+            with suppress(OSError):  # an error on the way matters more
+                path_left.unlink(missing_ok=True)
     return opened(path)
 
 

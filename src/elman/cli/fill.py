@@ -1,0 +1,107 @@
+"""elman fill: missing words of texts, or how often the model finds them."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from .. import language
+from ..errors import UsageError
+from ..text import read_texts
+from . import _options as options
+from ._show import err, out, table_of
+from .predict import stdin_lines
+
+_BAR = 30
+
+
+def fill(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder written by elman pretrain.")],
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            help="A text with ___ where a word is missing; a file of such texts, one per line, or a table; or - for "
+            "standard input."
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(help="Words for each blank.")] = 5,
+    evaluate: Annotated[
+        list[str] | None,
+        typer.Option(help="Instead: how often the words of this file are the likeliest; may be given again."),
+    ] = None,
+    text_column: options.TextColumn = None,
+    encoding: options.Encoding = "utf-8",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; of files one object per line, always.")] = False,
+) -> None:
+    """Predict missing words from what stands before and after them."""
+    if (text is None) == (evaluate is None):
+        raise UsageError(
+            f"expected either a text to fill in or --evaluate FILE, got {'neither' if text is None else 'both'}"
+        )
+    loaded = language.load(model)
+    if evaluate is not None:
+        _print_accuracy(_accuracy(loaded, evaluate, text_column, encoding), as_json)
+    elif text is not None and language.BLANK.search(text):
+        blanks = language.fill(loaded, text, top)
+        if as_json:
+            typer.echo(_row(text, blanks, loaded))
+        else:
+            _print_tables(text, blanks, loaded)
+    elif text is not None:
+        for line in _lines(text, text_column, encoding):
+            sys.stdout.write(_row(line, language.fill(loaded, line, top), loaded) + "\n")
+        sys.stdout.flush()
+
+
+def _lines(source: str, text_column: str | None, encoding: str) -> Iterator[str]:
+    if source == "-":
+        return stdin_lines(encoding)
+    if not Path(source).exists():
+        raise UsageError(f"expected a text with a blank ___ in it, - or a file, got {source[:60]!r}")
+    return read_texts(source, text_column=text_column, encoding=encoding)
+
+
+def _row(text: str, blanks: list[list[tuple[str, float]]], model: language.TrainedLanguageModel) -> str:
+    found = [[{"word": word, "probability": p} for word, p in words] for words in blanks]
+    return json.dumps({"text": text, "blanks": found, "sides": language.sides(model.config)}, ensure_ascii=False)
+
+
+def _print_tables(text: str, blanks: list[list[tuple[str, float]]], model: language.TrainedLanguageModel) -> None:
+    pieces = language.BLANK.split(text)
+    for number, words in enumerate(blanks):
+        filled = [f"[{words[0][0].strip()}]" if n == number else "___" for n in range(len(blanks))]
+        out.print(Text("".join(a + b for a, b in zip(pieces, [*filled, ""], strict=True))))
+        table = table_of("word", "probability", "", left=("word", ""), gap=1)
+        for word, probability in words:
+            bar = "█" * round(_BAR * probability / max(words[0][1], 1e-30))
+            table.add_row(Text(word), f"{probability:.4f}", bar)
+        out.print(table)
+    out.print(f"predicted {language.sides(model.config)}")
+
+
+def _accuracy(
+    model: language.TrainedLanguageModel, files: list[str], text_column: str | None, encoding: str
+) -> dict[str, Any]:
+    columns = (TextColumn("reading"), BarColumn(bar_width=24), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("")
+        return language.accuracy(
+            model,
+            files,
+            text_column=text_column,
+            encoding=encoding,
+            progress=lambda done, chunks: bar.update(task, completed=done, total=chunks),
+        )
+
+
+def _print_accuracy(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    out.print(f"top-1 accuracy {found['top_1']:.4f}, top-5 {found['top_5']:.4f} on {found['words']:,} words")
+    out.print(f"predicted {found['sides']}")

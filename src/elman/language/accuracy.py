@@ -1,0 +1,68 @@
+"""How often a model's likeliest words are the right one."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..text import END_ID, Documents, RaggedIds, corpus
+from .fill import SPECIALS, sides
+from .model import TrainedLanguageModel
+from .reading import figures
+from .streams import whole_documents
+
+_STREAMS = 64
+
+
+def accuracy(
+    model: TrainedLanguageModel,
+    files: Sequence[str | Path],
+    *,
+    text_column: str | None = None,
+    encoding: str = "utf-8",
+    progress: Callable[[int, int], None] = lambda done, chunks: None,
+) -> dict[str, Any]:
+    """Of every known word of some files: how often it is the likeliest, and how often among the likeliest five.
+
+    Args:
+        files: as of `pretrain`.
+    Returns:
+        as `accuracy_on`.
+    Raises:
+        DataError, EncodingError, ColumnError: as `read_texts`.
+    """
+    documents = Documents(files, model.config.documents, text_column, encoding)
+    with tempfile.TemporaryDirectory() as folder:
+        return accuracy_on(model, corpus.encode(documents, model.tokenizer, Path(folder) / "text"), progress)
+
+
+def accuracy_on(
+    model: TrainedLanguageModel,
+    documents: RaggedIds,
+    progress: Callable[[int, int], None] = lambda done, chunks: None,
+) -> dict[str, Any]:
+    """The same of encoded documents.
+
+    Documents are read as in training: one after the other, the state carried along, and what stands on the right up
+    to the end of a chunk of `bptt` steps and one word beyond.
+
+    Returns:
+        words (unknown ones and ends do not count and are not guessed), top_1, top_5, and sides, "from both sides" or
+        the one that the model reads from.
+    """
+    tokens = model.config.bptt * min(_STREAMS, len(documents))
+    streams = whole_documents(documents, END_ID, batch_size=_STREAMS, tokens=tokens, backward=model.config.backward)
+    ranks = figures(model.network, streams, rank, progress)[documents.ids >= SPECIALS]
+    counted = max(1, len(ranks))
+    found = {f"top_{top}": float((ranks < top).sum()) / counted for top in (1, 5)}
+    return {"words": len(ranks), **found, "sides": sides(model.config)}
+
+
+def rank(log_probabilities: Tensor, words: Tensor) -> Tensor:
+    """How many words are likelier than that which stands there, of equally likely ones those with lower ids: [n]."""
+    own, scores = log_probabilities.gather(1, words[:, None]), log_probabilities[:, SPECIALS:]
+    earlier = torch.arange(SPECIALS, log_probabilities.shape[1]) < words[:, None]
+    return ((scores > own) | ((scores == own) & earlier)).sum(1)

@@ -1,0 +1,93 @@
+"""The page of a language model's run: its sentences, plots and shaded words."""
+
+import math
+
+import pytest
+
+from elman.report import write_language_report
+from elman.report.language import context_curve, perplexity_curve, perplexity_verdict, shaded
+
+
+def history(*losses):
+    names = ("train_loss", "validation_loss")
+    return [
+        {"epoch": i, "learning_rate": 0.1 / i, **dict(zip(names, row, strict=True))} for i, row in enumerate(losses, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("losses", "parts"),
+    [
+        ([(5.0, 5.0), (4.0, 4.5), (3.0, 4.8)], ["Overfitting from epoch 2 on", "rose to 121.5", "fell to 20.09"]),
+        ([(5.0, 5.0), (4.0, 4.5)], ["still falling: more epochs", "epoch 2 were kept, validation perplexity 90.02"]),
+        ([(5.0, 5.0), (4.0, 4.5), (4.0, 4.495)], ["no longer fell", "epoch 3 were kept"]),
+        ([(5.0, 5.0)], ["no longer fell", "epoch 1 were kept, validation perplexity 148.4"]),
+        ([(5.0, None)], ["no held-out text"]),
+        ([], ["no held-out text"]),
+    ],
+)
+def test_verdict(losses, parts):
+    for part in parts:
+        assert part in perplexity_verdict(history(*losses))
+
+
+@pytest.mark.parametrize(
+    ("losses", "scale", "lines"),
+    [([(5.0, 5.0), (4.0, 4.0)], "linear", 2), ([(9.0, 8.0), (4.0, 4.0)], "log", 2), ([(5.0, None)], "linear", 1)],
+)
+def test_a_wide_range_of_perplexities_is_drawn_on_a_logarithmic_axis(losses, scale, lines, tmp_path):
+    figure = perplexity_curve(history(*losses))
+    figure.savefig(tmp_path / "a.png")
+    axes = figure.axes[0]
+    assert axes.get_yscale() == scale and len(axes.get_lines()) == lines
+    assert list(axes.get_lines()[0].get_ydata()) == pytest.approx([math.exp(row[0]) for row in losses])
+
+
+def test_words_are_shaded_up_to_a_blind_guess():
+    found = shaded([["a", 0.0], [" b", math.log(100) / 2], [" ", math.log(100)], ["d", 99.0]], 100)
+    assert found == [
+        ("", "a", "0.00", "p = 1"),
+        (" ", "b", "0.42", "p = 0.1"),
+        (" ", " ", "0.85", "p = 0.01"),
+        ("", "d", "0.85", "p = 1e-43"),
+    ]
+
+
+def test_the_curve_of_context(tmp_path):
+    rows = [{"first": a, "last": b, "tokens": 30, "loss": 1 / (1 + a)} for a, b in [(0, 0), (1, 1), (2, 3)]]
+    figure = context_curve(rows)
+    figure.savefig(tmp_path / "a.png")
+    assert figure.axes[0].get_lines()[1].get_ydata().tolist() == [1, 1 / 2, 1 / 3]
+    assert context_curve(rows[:1]) is None is context_curve([])
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_the_page_needs_nothing_else_and_takes_text_as_text(tmp_path, held_out):
+    line = {"loss": 2.0, "cut": 3, "words": [["<b>", 1.0], [" &c", 9.0]]}
+    context = [{"first": n, "last": n, "tokens": 40, "loss": 0.5 - n / 2} for n in (0, 1)]
+    names = ("mean", "median", "quantile_90", "clipped", "clip_norm", "proposed_clip_norm")
+    split = {"documents": 3, "tokens": 12345, "coverage": 0.987}
+    data = {
+        "elman": "0",
+        "sources": ["/some/where/a<i>.txt"],
+        "config": {"objective": "next", "direction": "forward", "cell": "<script>"},
+        "tokenizer": "words",
+        "vocabulary": 100,
+        "parameters": 1234,
+        "layers": [{"layer": "LSTM", "output": "(B, T, 3)", "parameters": 1234}],
+        "data": {"train": split},
+        "history": history((5.0, 4.0 if held_out else None)),
+        "metrics": {"validation": {"perplexity": 54.6, "loss": 4.0, "tokens": 9}} if held_out else {},
+        "gradient": dict.fromkeys(names, 1.0),
+        "seconds": {"training": 1.0, "total": 2.0},
+        "surprises": {"tokens": 9, "most": [line], "least": [line], "context": context} if held_out else None,
+        "samples": ["<i>once"],
+    }
+    page = write_language_report(data, tmp_path).read_text()
+    assert page.count("data:image/png;base64,") == 2 + held_out
+    assert (tmp_path / "perplexity.png").exists() and (tmp_path / "context.png").exists() == held_out
+    assert "http://" not in page and "https://" not in page and "<script" not in page and "<i>" not in page
+    for part in ("a&lt;i&gt;.txt", "&lt;i&gt;once", "12,345", "98.70 %", "1,234", "the next word, read forward"):
+        assert part in page
+    for part in ("validation perplexity", "&lt;b&gt;</span> <span", "&amp;c</span> …", "How far it remembers"):
+        assert (part in page) == held_out

@@ -1,0 +1,146 @@
+"""Raw text: what is a document, what is held out and left out, and how it is encoded."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from elman.errors import ColumnError, DataError, RunFolderError, UsageError
+from elman.text import END_ID, Documents, TextTokenizer, corpus
+
+POEM = "one two\n\n  three   four \nfive\n\n\nsix\n"
+
+
+@pytest.fixture
+def poem(tmp_path):
+    (tmp_path / "poem.txt").write_text(POEM)
+    return tmp_path / "poem.txt"
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("auto", [("one two", False), ("three   four", False), ("five", False), ("six", True)]),
+        ("file", [("one two", False), ("three   four", False), ("five", False), ("six", True)]),
+        ("line", [("one two", True), ("three four", True), ("five", True), ("six", True)]),
+        ("blank", [("one two", True), ("three   four five", True), ("six", True)]),
+    ],
+)
+def test_what_is_a_document(poem, kind, expected):
+    documents = Documents([poem], kind)
+    assert list(documents) == expected == list(documents)  # as often as wanted
+    packed = poem.with_name("poem.txt.gz")
+    packed.write_bytes(gzip.compress(POEM.encode()))
+    assert list(Documents([packed], kind)) == expected
+    assert list(Documents([poem, packed], kind)) == expected * 2
+
+
+@pytest.mark.parametrize("kind", ["auto", "file", "line", "blank"])
+def test_a_row_of_a_table_is_a_document(tmp_path, kind):
+    (tmp_path / "a.csv").write_text('text,n\n"one\ntwo",1\n"   ",2\nthree,3\n')
+    (tmp_path / "b.jsonl").write_text(json.dumps({"n": "x", "text": "four  five"}) + "\n")
+    assert list(Documents([tmp_path / "a.csv", tmp_path / "b.jsonl"], kind)) == [
+        ("one two", True),
+        ("three", True),
+        ("four five", True),
+    ]
+    assert list(Documents([tmp_path / "b.jsonl"], kind, text_column="n")) == [("x", True)]
+    with pytest.raises(ColumnError, match="m"):
+        list(Documents([tmp_path / "a.csv"], kind, text_column="m"))
+
+
+def test_a_folder_is_the_files_in_it_that_can_be_read(tmp_path):
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "b.txt").write_text("b\n")
+    (tmp_path / "in" / "deep" / "a.txt.gz").write_bytes(gzip.compress(b"a\naa\n"))
+    (tmp_path / "in" / "c.csv").write_text("text\nc\n")
+    (tmp_path / "in" / "note.md").write_text("not read")
+    (tmp_path / "in" / "data.tar.gz").write_bytes(b"not read")
+    assert list(Documents([tmp_path / "in"])) == [("b", True), ("c", True), ("a", False), ("aa", True)]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match=r"none: no file in it ends in .*\.txt"):
+        list(Documents([tmp_path / "none"]))
+
+
+def test_mistakes_are_named(poem):
+    with pytest.raises(UsageError, match="auto, file, line, blank, got 'page'"):
+        Documents([poem], "page")
+    with pytest.raises(DataError, match="no such file"):
+        list(Documents([poem.with_name("other.txt")]))
+
+
+@pytest.mark.parametrize(
+    ("left_out", "expected"),
+    [
+        (["Three  FOUR"], [("one two", False), ("five", False), ("six", True), ("one two", True)]),
+        (["six"], [("one two", False), ("three   four", False), ("five", True), ("one two", True)]),
+        (["one two"], [("three   four", False), ("five", False), ("six", True)]),
+        (["one two", "three four", "five", "six"], []),
+        (["two"], [("one two", False), ("three   four", False), ("five", False), ("six", True), ("one two", True)]),
+    ],
+)
+def test_texts_are_left_out_and_the_ends_stay(poem, left_out, expected):
+    other = poem.with_name("other.txt")
+    other.write_text("one two\n")
+    assert list(Documents([poem, other], leave_out=corpus.fingerprints(left_out))) == expected
+
+
+def rejoined(first, second, is_held):
+    """Two parts of a text put together again, given which line is in the second."""
+    parts = iter(first), iter(second)
+    return [next(parts[held])[0] for held in is_held]
+
+
+@pytest.mark.parametrize(("share", "size"), [(0.25, 5), (0.01, 1), (0.99, 19)])
+def test_documents_are_held_out_whole_and_at_random(share, size):
+    lines = [(f"{number} {line}", line == number % 3) for number in range(20) for line in range(number % 3 + 1)]
+    train, held = corpus.hold_out(lines, share, seed=1)
+    assert list(train) == list(train)
+    numbers = {text.split()[0] for text, _ in held}
+    assert len(numbers) == size and numbers.isdisjoint(text.split()[0] for text, _ in train)
+    assert list(held) == [line for line in lines if line[0].split()[0] in numbers]
+    assert list(train) == [line for line in lines if line[0].split()[0] not in numbers]
+    assert list(corpus.hold_out(lines, share, seed=1)[1]) == list(held)
+    if size == 5:
+        assert list(corpus.hold_out(lines, share, seed=2)[1]) != list(held)
+
+
+@pytest.mark.parametrize(("share", "size"), [(0.3, 3), (0.001, 1), (0.99, 9)])
+def test_of_a_single_document_the_last_lines_are_held_out(share, size):
+    lines = [(str(number), number == 9) for number in range(10)]
+    train, held = corpus.hold_out(lines, share, seed=0)
+    assert list(train) == [(str(i), i == 9 - size) for i in range(10 - size)]
+    assert list(held) == lines[10 - size :]
+
+
+def test_one_line_cannot_be_divided():
+    with pytest.raises(DataError, match=r"at least 2 documents, or 2 lines of one, .* got 1"):
+        corpus.hold_out([("one", True)], 0.5, 0)
+
+
+def test_encoded_text_is_the_lines_ids_with_an_end_after_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus, "_LINES", 3)  # several blocks
+    lines = [(f"w{i} w{i % 3} other", i % 4 == 3 or i == 9) for i in range(10)]
+    tokenizer = TextTokenizer.fit([text for text, _ in lines[:7]], generative=True)
+    reached = []
+    ids = corpus.encode(lines, tokenizer, tmp_path / "new" / "text", reached.append)
+    assert [len(ids), ids.lengths.tolist()] == [3, [16, 16, 8]]
+    expected = [[*tokenizer.encode([text])[0], END_ID] for text, _ in lines]
+    assert ids.ids.tolist() == [i for line in expected for i in line]
+    assert reached == [12, 24, 36, 40]
+    again = corpus.opened(tmp_path / "new" / "text")
+    assert isinstance(again.ids, np.memmap)
+    assert (again.ids == ids.ids).all() and (again.offsets == ids.offsets).all()
+    names = {corpus.ids_path(tmp_path / "text").name, corpus.offsets_path(tmp_path / "text").name}
+    assert {path.name for path in (tmp_path / "new").iterdir()} == names
+
+
+def test_nothing_to_encode_and_nowhere_to_write(tmp_path):
+    tokenizer = TextTokenizer.fit(["a b c"], generative=True)
+    with pytest.raises(DataError, match="no word in it"):
+        corpus.encode([], tokenizer, tmp_path / "text")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="file: cannot be written"):
+        corpus.encode([("a", True)], tokenizer, tmp_path / "file" / "text")
