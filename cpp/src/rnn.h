@@ -20,6 +20,7 @@ struct Plain {  // what most cells are
     static constexpr int vectors = 0;
     static constexpr bool product = true, keeps_gates = true, has_c = false, has_inner = false;
     static constexpr bool last_product_apart = false, resets = false;
+    static constexpr int together = 0;  // gates that are normalised together, if any are (layer_norm.h)
 };
 
 template <bool Relu, class Real>

@@ -165,7 +165,8 @@ void step(Cell cell, const Step<Real>& s, int threads) {
     const Functions<Real>& f = functions<Real>();
     const Index gates = gates_of(cell), width = width_of<Real>(s.hidden), blocks = width / f.lanes;
     if (double(s.batch) * gates * s.hidden * (s.hidden + s.input) < worth_a_thread) threads = 1;
-    if (cell == Cell::gru_before) threads = 1;  // its second product needs every unit's r
+    // A second product and a normalisation need this step's numbers of all units.
+    if (cell == Cell::gru_before || traits_of(cell).normalised) threads = 1;
     const Index of_thread = (4 * gates + 1) * width;
     const auto memory = scratch<Real>(s.batch * s.hidden + threads * of_thread + f.lanes);
     Real* const workspace = memory.get();

@@ -1,26 +1,5 @@
 // The time loops: a group of rows forward from its first step to its last, and back. Groups never meet.
 
-// Calls body(unit, lanes) for each block of units, whole blocks first, then the rest of the row.
-template <class Real, class Body>
-inline void for_blocks(Index hidden, Body body) {
-    Index unit = 0;
-    for (; unit + Lanes<Real> <= hidden; unit += Lanes<Real>) body(unit, Whole{});
-    if (unit < hidden) body(unit, Partial{hidden - unit});
-}
-
-template <class Real>
-void copy_rows(Index rows, Index hidden, const Real* from, Index from_stride, Real* to, Index to_stride) {
-    for (Index r = 0; r < rows; ++r)
-        for_blocks<Real>(hidden, [&](Index unit, auto lanes) {
-            lanes.put(to + r * to_stride + unit, lanes.get(from + r * from_stride + unit));
-        });
-}
-
-template <class Real>
-void clear(Real* p, Index size) {
-    for (Index i = 0; i < size; ++i) p[i] = 0;
-}
-
 // Rows of the group that have a step t.
 inline Index alive_at(const Layout& l, Index t, Group group) {
     if (t < 0 || t >= l.steps || l.batch_sizes[t] <= group.first) return 0;
@@ -88,10 +67,12 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
     constexpr int G = Cell::gates, first_gates = Cell::resets ? G - 1 : G;
     const Layout& l = f.layout;
     const Index H = l.hidden, width = padded<Real>(H), rows = group.last - group.first;
+    const Normalised<Cell> at{H};
     Real* const h = workspace;                // [rows, width]
     Real* const c = h + rows * width;         // [rows, width] LSTM kinds
     Real* const products = c + rows * width;  // [rows, G * width]
     Real* const reset = products + rows * G * width;           // [rows, width] r h where a second product sees it
+    Real* const normalised_c = reset;                          // [width] c as h sees it where that is normalised
     Real* const entering = f.mask ? reset + rows * width : h;  // [rows, width] h as the product sees it
     const Real* const projected_bias = f.panels + (Cell::product ? H : 0) * G * width;
     const Real* const product_bias = projected_bias + G * width;
@@ -126,6 +107,10 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
         for (Index r = 0; r < alive; ++r) {
             const Index element = l.offsets[t] + group.first + r;
             Real* const gates = f.gates + (element - l.offsets[l.begin]) * G * f.gate_width;
+            Real* const inner = f.keep && f.inner ? f.inner + element * at.inner_width() : nullptr;
+            if constexpr (Cell::together > 0)
+                normalise_row<Cell>(products + r * G * width, width, gates, f.gate_width, c + r * width, f.vectors, H,
+                                    normalised_c, inner);
             for_blocks<Real>(H, [&](Index unit, auto lanes) {
                 Vector<Real> product[G], projected[G], gate[G];
                 for (int g = 0; g < G; ++g) {
@@ -139,6 +124,7 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
                 s.h_before = load(h + r * width + unit);
                 if constexpr (!Cell::product) s.entering = load(entering + r * width + unit);
                 if constexpr (Cell::has_c) s.c_before = load(c + r * width + unit);
+                if constexpr (Normalised<Cell>::of_c) s.inner = lanes.get(normalised_c + unit);
                 Cell::template forward<Real>(product, projected, vectors.values, gate, s);
                 if (f.zoneout_h) s.h += lanes.get(f.zoneout_h + element * H + unit) * (s.h_before - s.h);
                 store(h + r * width + unit, s.h);
@@ -152,7 +138,7 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
                     if (f.keep)
                         for (int g = 0; g < G; ++g) lanes.put(gates + g * f.gate_width + unit, gate[g]);
                 if constexpr (Cell::has_c || Cell::has_inner)
-                    if (f.keep) lanes.put(f.inner + element * H + unit, Cell::has_c ? s.c : s.inner);
+                    if (f.keep) lanes.put(inner + unit, Cell::has_c ? s.c : s.inner);
             });
         }
     }
@@ -160,39 +146,19 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
     if constexpr (Cell::has_c) copy_rows(rows, H, c, width, f.c + group.first * H, H);
 }
 
-// Adds lane i to lane i xor Distance, and so on with half the distance: in the end every lane holds the sum.
-template <int Distance, class Real>
-inline Vector<Real> sum_of_lanes(Vector<Real> v) {
-    typedef decltype(v < v) Lane;
-    Lane other;
-    for (int i = 0; i < Lanes<Real>; ++i) other[i] = i ^ Distance;
-    v += __builtin_shuffle(v, other);
-    if constexpr (Distance > 1) return sum_of_lanes<Distance / 2, Real>(v);
-    return v;
-}
-
-// Norms of vectors that come block by block, scaled so that float32 squares reach from 1e-25 to 1e12.
-template <class Real>
-struct Norm {
-    static constexpr Real scale = 1 << 20;
-    Vector<Real> sum = {};
-    void add(Vector<Real> v) { v *= scale, sum += v * v; }
-    Real value() const {
-        const Real squares = sum_of_lanes<Lanes<Real> / 2, Real>(sum)[0];
-        return Real(__builtin_sqrt(double(squares))) / scale;
-    }
-};
-
 template <class Cell, class Real>
 void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
     constexpr int G = Cell::gates, U = Cell::vectors, first_gates = Cell::resets ? G - 1 : G;
     const Layout& l = b.layout;
     const Index H = l.hidden, width = padded<Real>(H), rows = group.last - group.first;
+    const Normalised<Cell> at{H};
     Real* const dh = workspace;                      // [rows, width] gradient that has reached each row's state
     Real* const dc = dh + rows * width;              // [rows, width] LSTM kinds
-    Real* const dproducts = dc + rows * width;       // [rows, G * H]
-    Real* const dreset = dproducts + rows * G * width;     // [rows, width] of r h where a second product sees it
-    Real* const dentering = dreset + rows * width;         // [rows, width] of h as the product sees it
+    Real* dproducts = dc + rows * width;             // [rows, G * H]
+    Real* const dreset = dproducts + rows * G * width;  // [rows, width] of r h where a second product sees it
+    Real* const dentering = dreset + rows * width;      // [rows, width] of h as the product sees it
+    Real* const dc_by_h = dreset;                       // [width] of c by way of h where h sees it normalised
+    Real* const normalised_c = dentering;               // [width]
     clear(dh, 2 * rows * width);
     copy_rows(rows, H, b.dh + group.first * H, H, dh, width);
     if constexpr (Cell::has_c) copy_rows(rows, H, b.dc + group.first * H, H, dc, width);
@@ -201,13 +167,28 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
         const Index t = l.reverse ? l.begin + l.end - 1 - p : p;
         const Index before = l.reverse ? t + 1 : t - 1;
         const Index alive = alive_at(l, t, group), had_before = alive_at(l, before, group);
+        if constexpr (Cell::together > 0)  // is an output
+            dproducts = b.dinner + (l.offsets[t] + group.first - l.offsets[l.begin]) * G * H;
         for (Index r = 0; r < alive; ++r) {
             const Index row = group.first + r, element = l.offsets[t] + row, place = element - l.offsets[l.begin];
             const bool inside = r < had_before;
             const Index from = inside ? l.offsets[before] + row : row;
             const Real* const h_before = (inside ? b.output : b.h_0) + from * H;
-            const Real* const c_before = Cell::has_c ? (inside ? b.inner : b.c_0) + from * H : nullptr;
+            const Real* const inner = b.inner ? b.inner + element * at.inner_width() : nullptr;
+            const Real* c_before = nullptr;
+            if constexpr (Cell::has_c) c_before = inside ? b.inner + from * at.inner_width() : b.c_0 + from * H;
+            Real* const dvectors = b.dvectors ? b.dvectors + row * at.vectors() : nullptr;
             Norm<Real> of_dh, of_dc, of_dgates;
+            if constexpr (Normalised<Cell>::of_c)
+                normalised_c_backward<Cell>(
+                    b.gates + element * G * H, b.vectors, inner, H,
+                    [&](Index unit, auto lanes) {
+                        Vector<Real> d = lanes.get(dh + r * width + unit);
+                        if (b.doutput) d += lanes.get(b.doutput + element * H + unit);
+                        if (b.zoneout_h) d -= lanes.get(b.zoneout_h + element * H + unit) * d;
+                        return d;
+                    },
+                    dc_by_h, normalised_c, dvectors);
             for_blocks<Real>(H, [&](Index unit, auto lanes) {
                 Vector<Real> gate[G], dgate[G], dproduct[G], dvector[U > 0 ? U : 1];
                 const UnitVectors<Cell, Real> vectors(b.vectors, H, unit, lanes);
@@ -218,7 +199,7 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
                 if (b.doutput) d.dh += lanes.get(b.doutput + element * H + unit);
                 if constexpr (Cell::keeps_gates)
                     for (int g = 0; g < G; ++g) gate[g] = lanes.get(b.gates + element * G * H + g * H + unit);
-                if constexpr (Cell::has_inner) s.inner = lanes.get(b.inner + element * H + unit);
+                if constexpr (Cell::has_inner) s.inner = lanes.get(inner + unit);
                 if constexpr (Cell::has_c) {
                     d.dc = load(dc + r * width + unit);
                     if (b.arrived) lanes.put(b.arrived_c + element * H + unit, d.dc);
@@ -238,14 +219,19 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
                         d.dc -= keeps_c * dc_whole;
                     }
                 }
+                if constexpr (Normalised<Cell>::of_c) {
+                    d.dc += lanes.get(dc_by_h + unit);
+                    s.inner = lanes.get(normalised_c + unit);
+                }
                 Cell::template backward<Real>(gate, vectors.values, s, d, dgate, dproduct, dvector);
                 for (int g = 0; g < G; ++g) {
                     lanes.put(b.dgates + place * G * H + g * H + unit, dgate[g]);
                     if constexpr (Cell::product) lanes.put(dproducts + r * G * H + g * H + unit, dproduct[g]);
                 }
-                if constexpr (Cell::last_product_apart) lanes.put(b.dinner + place * H + unit, dproduct[G - 1]);
+                if constexpr (Cell::last_product_apart && !Cell::together)
+                    lanes.put(b.dinner + place * H + unit, dproduct[G - 1]);
                 for (int u = 0; u < U; ++u) {
-                    Real* const sum = b.dvectors + (row * U + u) * H + unit;
+                    Real* const sum = dvectors + u * H + unit;
                     lanes.put(sum, lanes.get(sum) + dvector[u]);
                 }
                 if constexpr (!Cell::product)
@@ -259,9 +245,15 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
                 if (b.norms) {
                     of_dh.add(dh_whole);
                     if constexpr (Cell::has_c) of_dc.add(d.dc_total);
-                    for (int g = 0; g < G; ++g) of_dgates.add(dgate[g]);
+                    for (int g = 0; g < G && !Cell::together; ++g) of_dgates.add(dgate[g]);
                 }
             });
+            if constexpr (Cell::together > 0) {
+                Real* const dproduct = dproducts + r * G * H;
+                normalised_row_backward<Cell>(b.dgates + place * G * H, dproduct, b.vectors, inner, H, dvectors);
+                if (b.norms)
+                    for_blocks<Real>(G * H, [&](Index i, auto lanes) { of_dgates.add(lanes.get(dproduct + i)); });
+            }
             if (b.norms) {
                 Real* const norms = b.norms + element * 3;
                 norms[0] = of_dh.value(), norms[1] = of_dc.value(), norms[2] = of_dgates.value();
@@ -312,13 +304,6 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
     if constexpr (Cell::has_c) copy_rows(rows, H, dc, width, b.dc + group.first * H, H);
 }
 
-template <class Real>
-inline Real dot(const Real* a, const Real* b, Index n) {
-    Vector<Real> sum = {};
-    for_blocks<Real>(n, [&](Index i, auto lanes) { sum += lanes.get(a + i) * lanes.get(b + i); });
-    return sum_of_lanes<Lanes<Real> / 2, Real>(sum)[0];
-}
-
 template <class Cell, class Real>
 void step_rows(const Step<Real>& s, const Real* h_before, Index first, Index last, Real* workspace) {
     constexpr int G = Cell::gates;
@@ -328,6 +313,7 @@ void step_rows(const Step<Real>& s, const Real* h_before, Index first, Index las
     Real* const projections = product_bias + G * width;       // [G, width]
     Real* const products = projections + G * width;           // [G, width]
     Real* const reset = products + G * width;                 // [width] r h where a second product sees it
+    Real* const normalised_c = reset;                         // [width] c as h sees it where that is normalised
     pack_biases<Cell>(s.bias_ih, s.bias_hh, H, projected_bias, product_bias);
     clear(projections, 2 * G * width);
     for (Index row = 0; row < s.batch; ++row) {
@@ -346,6 +332,9 @@ void step_rows(const Step<Real>& s, const Real* h_before, Index first, Index las
                 if constexpr (Cell::product) products[k] += dot(s.weight_hh + j * H, h, H);
             }
         }
+        if constexpr (Cell::together > 0)
+            normalise_row<Cell, Real>(products, width, projections, width, Cell::has_c ? s.c + row * H : nullptr, s.vectors,
+                                      H, normalised_c, nullptr);
         for_blocks<Real>(last - first, [&](Index block, auto lanes) {
             const Index unit = first + block;
             Vector<Real> product[G], projected[G], gate[G];
@@ -357,6 +346,7 @@ void step_rows(const Step<Real>& s, const Real* h_before, Index first, Index las
             Block<Real> state;
             state.entering = state.h_before = lanes.get(h_before + row * H + unit);
             if constexpr (Cell::has_c) state.c_before = lanes.get(s.c + row * H + unit);
+            if constexpr (Normalised<Cell>::of_c) state.inner = lanes.get(normalised_c + unit);
             Cell::template forward<Real>(product, projected, vectors.values, gate, state);
             lanes.put(s.h + row * H + unit, state.h);
             if constexpr (Cell::has_c) lanes.put(s.c + row * H + unit, state.c);

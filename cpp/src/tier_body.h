@@ -12,6 +12,7 @@ namespace {
 
 #include "vector.h"
 #include "product.h"
+#include "row.h"
 #include "rnn.h"
 #include "lstm.h"
 #include "gru.h"
@@ -22,6 +23,7 @@ namespace {
 #include "min_gru.h"
 #include "min_lstm.h"
 #include "gru_before.h"
+#include "layer_norm.h"
 #include "sweep.h"
 
 template <class Cell, class Real>
@@ -37,7 +39,8 @@ constexpr Functions<Real> functions() {
              cell_functions<Gru, Real>(), cell_functions<Leaky<false>, Real>(), cell_functions<Leaky<true>, Real>(),
              cell_functions<IndRnn<false>, Real>(), cell_functions<IndRnn<true>, Real>(),
              cell_functions<Peephole, Real>(), cell_functions<Coupled, Real>(), cell_functions<MinGru, Real>(),
-             cell_functions<MinLstm, Real>(), cell_functions<GruBefore, Real>()}};
+             cell_functions<MinLstm, Real>(), cell_functions<GruBefore, Real>(), cell_functions<LayerLstm, Real>(),
+             cell_functions<LayerGru, Real>()}};
 }
 
 bool supported() { return ELMAN_SUPPORTED; }

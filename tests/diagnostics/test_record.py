@@ -8,7 +8,7 @@ from brute import one_step, state_gradients, states_of, weight_terms
 from elman.diagnostics import by_lag, by_position, gradient_norms, record, spread, weight_share
 from elman.diagnostics._trace import side_by_side
 from elman.errors import NoRecurrentLayerError, UsageError
-from elman.nn import GRU, LSTM, RNN, TextRNN
+from elman.nn import GRU, LSTM, RNN, LayerNormGRU, LayerNormLSTM, TextRNN
 
 LENGTHS = torch.tensor([4, 9, 0, 7, 7, 1])
 SORTED = [9, 7, 7, 4, 1]
@@ -74,7 +74,7 @@ def test_lag_0_of_the_reverse_direction_is_the_first_token():
 
 
 @pytest.mark.parametrize("loss", ["last", "all"])
-@pytest.mark.parametrize("layer", [RNN, LSTM])
+@pytest.mark.parametrize("layer", [RNN, LSTM, LayerNormLSTM, LayerNormGRU])
 def test_share_of_the_weight_gradient_is_that_of_each_steps_own_term(layer, loss):
     traces, texts = recorded(layer(3, 5, batch_first=True), loss)
     (trace,) = traces["l0"]

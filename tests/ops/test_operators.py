@@ -19,7 +19,7 @@ NUMBERS = (-1, 0.0, 0.0)  # no truncation, clipping or regulariser
 
 def operands(case, args):
     c_0 = args.state_0[1] if case.states == 2 else None
-    others = (args.weights.vectors, None, None, None)
+    others = (*args.weights[5:], None, None, None)
     return (case.name, args.data, args.batch_sizes, args.state_0[0], c_0, *args.weights[:4], *others)
 
 

@@ -117,7 +117,9 @@ def test_the_regulariser_by_its_formula():
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("backend", ["native", "reference"])
-@pytest.mark.parametrize("case", [TANH, LSTM, CellCase("peephole"), GRU, CellCase("min_lstm")], ids=str)
+@pytest.mark.parametrize(
+    "case", [TANH, LSTM, GRU, *map(CellCase, ("peephole", "min_lstm", "layer_lstm", "layer_gru"))], ids=str
+)
 def test_a_record_holds_the_norms_that_autograd_finds(case, backend, reverse):
     """The twin: step by step through torch, with the gradient of every state asked for."""
     args = arguments(case, LENGTHS, hidden_size=9)
@@ -194,7 +196,17 @@ def test_truncation_compiles_and_passes_opcheck(case):
     args = arguments(case, [4, 3, 1], dtype=torch.float32)
     c_0 = args.state_0[1] if case.states == 2 else None
     mask = torch.rand(3, 4)
-    tensors = (args.data, args.batch_sizes, args.state_0[0], c_0, *args.weights[:4], None, mask, None, None)
+    tensors = (
+        args.data,
+        args.batch_sizes,
+        args.state_0[0],
+        c_0,
+        *args.weights[:4],
+        *args.weights[5:],
+        mask,
+        None,
+        None,
+    )
     torch.library.opcheck(torch.ops.elman.recurrent.default, (case.name, *tensors, False, True, 2, 0.5, 0.0))
 
 

@@ -3,6 +3,10 @@
 // Letters: T steps, B rows, H hidden size, G gates, U vectors of the cell, N elements (sum of the rows' lengths).
 // All arrays are dense, row-major and owned by the caller; nothing is kept after a call. A pointer that does not apply
 // to the cell is null. Rows are independent: no result depends on the other rows or on the number of threads.
+//
+// A normalised cell has its gains and biases in `vectors`: gains of W_ih x and of W_hh h [G, H], biases of both likewise,
+// gain and bias of an LSTM's c. What an element keeps in `inner` is K numbers: H, but of a normalised cell (2 G + S) H + 4,
+// S = 2 for the LSTM and 1 for the GRU: what the plain cell keeps, W_ih x, W_hh h and c normalised, and four scales.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +17,15 @@ using Index = std::int64_t;
 
 enum class Cell {
     rnn_tanh, rnn_relu, lstm, gru, leaky_tanh, leaky_relu, indrnn_tanh, indrnn_relu, peephole, coupled, min_gru, min_lstm,
-    gru_before
+    gru_before, layer_lstm, layer_gru
 };
-constexpr int cell_count = 13;
+constexpr int cell_count = 15;
 
 struct Traits {
-    int gates;      // G
-    int vectors;    // U, numbers per unit beside the matrices: leak, peepholes, ...
-    bool product;   // has a recurrent matrix
+    int gates;                // G
+    int vectors;              // U, numbers per unit beside the matrices: leak, peepholes, ...
+    bool product;             // has a recurrent matrix
+    bool normalised = false;  // has layer normalisation
 };
 
 constexpr Traits traits_of(Cell cell) {
@@ -28,6 +33,8 @@ constexpr Traits traits_of(Cell cell) {
         case Cell::rnn_tanh: case Cell::rnn_relu: return {1, 0, true};
         case Cell::lstm: return {4, 0, true};
         case Cell::gru: case Cell::gru_before: return {3, 0, true};
+        case Cell::layer_lstm: return {4, 18, true, true};
+        case Cell::layer_gru: return {3, 12, true, true};
         case Cell::leaky_tanh: case Cell::leaky_relu: return {1, 1, true};
         case Cell::indrnn_tanh: case Cell::indrnn_relu: return {1, 1, false};
         case Cell::peephole: return {4, 3, true};
@@ -60,7 +67,7 @@ struct Forward {
     Real* gates;         // [M, G*H] on entry W_ih x without bias; with `keep`, on return after their nonlinearity
     Index gate_width;    // H, or more where each gate of `gates` is padded to this width
     bool keep;           // write what a backward pass needs; the RNN's output is enough for it
-    Real* inner;         // [N, H] with `keep`: c of the LSTM kinds, W_hn h + b_hn of the GRU, i / (f + i) of the minLSTM
+    Real* inner;         // [N, K] with `keep`: c of the LSTM kinds, W_hn h + b_hn of the GRU, i / (f + i) of the minLSTM
     Real* output;        // [N, H]
     Real* h;             // [B, H] state before the piece on entry, after it on return
     Real* c;             // [B, H] LSTM kinds, likewise
@@ -78,10 +85,10 @@ struct Backward {
     const Real* c_0;      // [B, H] LSTM kinds
     const Real* output;   // [N, H]
     const Real* gates;    // [N, G*H] as forward left them
-    const Real* inner;    // [N, H]
+    const Real* inner;    // [N, K]
     const Real* doutput;  // [N, H], or null for zero
     Real* dgates;         // [M, G*H] gradient of W_ih x
-    Real* dinner;         // [M, H] GRU: gradient of `inner`
+    Real* dinner;         // [M, H] GRU: gradient of `inner`; [M, G*H] normalised cells: of W_hh h
     Real* dh;             // [B, H] gradient of the state after the piece on entry, before it on return
     Real* dc;             // [B, H] LSTM kinds, likewise
     const Real* vectors = nullptr;  // these four as in Forward
@@ -90,7 +97,7 @@ struct Backward {
     const Real* zoneout_c = nullptr;
     Real* dvectors = nullptr;  // [B, U, H] is added to
     Real clip = 0;             // largest absolute element of dh that is handed to the step before; 0 for no limit
-    Real* norms = nullptr;     // [N, 3] |dL/dh|, |dL/dc| and |dgates| of each element, or null
+    Real* norms = nullptr;     // [N, 3] |dL/dh|, |dL/dc| and |dgates| (normalised: |dinner|) of each element, or null
     Real* arrived = nullptr;   // [N, H] what of dL/dh came from later steps, or null
     Real* arrived_c = nullptr; // [N, H] likewise of c
 };

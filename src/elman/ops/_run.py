@@ -32,6 +32,8 @@ CELLS = (
     "min_gru",
     "min_lstm",
     "gru_before",
+    "layer_lstm",
+    "layer_gru",
 )
 NUMBER = {cell: number for number, cell in enumerate(CELLS)}
 GATES = {cell: SPECIFICATIONS[cell].gates for cell in CELLS}
@@ -61,6 +63,8 @@ class Run:
         self.cell, self.threads = NUMBER[cell], torch.get_num_threads()
         self.batch, self.hidden = h_0.shape
         self.stacked = GATES[cell] * self.hidden
+        # Columns of the recurrent product, the last ones, whose gradient is another than that of the projection.
+        self.apart = self.stacked if SPECIFICATIONS[cell].normalised else self.hidden if cell == "gru" else 0
         self.like, self.reverse = data, reverse
         self.steps, self.elements = batch_sizes.shape[0], data.shape[0]
         self.layout, self.offsets = lay_out(batch_sizes, self.elements, self.batch, self.hidden, reverse)
@@ -152,9 +156,10 @@ class WeightGradients:
         entered: list[tuple[slice, Tensor]],
         reset: Tensor | None = None,
     ) -> None:
-        """Takes a piece's gradients; `dgates` becomes the gradient of the recurrent product.
+        """Takes a piece's gradients; a classical cell's `dgates` becomes the gradient of the recurrent product.
 
         Args:
+            dinner: [M, `Run.apart`] gradient of the last columns of the recurrent product, if any are apart.
             entered: what entered the product, as `Run.entering` gives it.
             reset: [M, H] gate of a GRU that acts before the product of its last gate.
         """
@@ -162,10 +167,13 @@ class WeightGradients:
         ones = dgates.new_ones(dgates.shape[0])
         if self.bias is not None:
             self.bias.addmv_(dgates.t(), ones)
-        if dinner is not None:  # the GRU's last gate has one gradient towards its input and another towards its state
+        if self.gru and dinner is not None:
+            # The last gate has one gradient towards its input and another towards its state.
             dgates[:, -self.hidden :] = dinner
             if self.inner_bias is not None:
                 self.inner_bias.addmv_(dinner.t(), ones)
+        elif dinner is not None:
+            dgates = dinner
         if self.product is not None:
             for elements, states in entered:
                 self.product.add(dgates[elements], states, None if reset is None else reset[elements] * states)

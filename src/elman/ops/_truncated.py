@@ -48,7 +48,7 @@ def backward(
     elements = torch.tensor([whole.elements])
     before = tuple(
         torch.where(first[:, None], start[rows], kept[earlier])
-        for start, kept in zip(state_0, (output, inner), strict=False)
+        for start, kept in zip(state_0, (output, None if inner is None else inner[:, : whole.hidden]), strict=False)
         if kept is not None
     )
     vectors, mask, *zoneout = inside
@@ -68,7 +68,7 @@ def backward(
             d_0[never:] = final[never:]
 
     total = data.new_zeros(run.elements, run.stacked)
-    total_inner = data.new_zeros(run.elements, run.hidden) if cell == "gru" else None
+    total_inner = data.new_zeros(run.elements, run.apart) if run.apart else None
     dvectors = None if vectors is None else vectors.new_zeros(run.elements, *vectors.shape)
     dh_whole = torch.zeros_like(dstates[0]) if record else None
     dgates, dinner = torch.empty_like(total), None if total_inner is None else torch.empty_like(total_inner)

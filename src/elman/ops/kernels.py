@@ -14,6 +14,7 @@ from torch import Tensor
 from ..errors import ShapeError, UsageError
 from . import _kernels, _truncated
 from ._flow import information_flow
+from ._normalised import gathered, scattered
 from ._run import CELLS, DTYPES, GATES, NUMBER, Run, WeightGradients, address, kernel
 from .options import Options
 from .reference import CELLS as SPECIFICATIONS
@@ -27,7 +28,7 @@ class Result(NamedTuple):
     h_n: Tensor  # [B, H]
     c_n: Tensor  # [B, H] LSTM kinds
     gates: Tensor  # [N, G*H] reserve: gates after their nonlinearity
-    inner: Tensor  # [N, H] reserve: c of the LSTM kinds, W_hn h + b_hn of the GRU, i / (f + i) of the minLSTM
+    inner: Tensor  # [N, K] reserve: c of the LSTM kinds, W_hn h + b_hn of the GRU, .. (cpp/include/elman/recurrent.h)
 
 
 class Gradients(NamedTuple):
@@ -41,6 +42,8 @@ class Gradients(NamedTuple):
     dbias_ih: Tensor  # [G*H]
     dbias_hh: Tensor  # [G*H]
     dvectors: Tensor  # [U, H]
+    dnorm_gates: Tensor  # [2, G*H]
+    dnorm_cell: Tensor  # [2, H]
     norms: Tensor  # [N, 3] of dL/dh, dL/dc and the gradient of the gates, if they were recorded
     omega: Tensor  # the information-flow regulariser before its weight, if there was one
 
@@ -92,7 +95,13 @@ def has_reserve(cell: str) -> bool:
 
 def has_inner(cell: str) -> bool:
     """Whether the reserve holds more than the gates."""
-    return SPECIFICATIONS[cell].states > 1 or cell in ("gru", "min_lstm")
+    return SPECIFICATIONS[cell].states > 1 or cell in ("gru", "min_lstm", "layer_gru")
+
+
+def inner_width(cell: str, hidden: int) -> int:
+    """K, numbers of `Result.inner` for an element: H; of normalised cells also what was normalised, and four scales."""
+    known = SPECIFICATIONS[cell]
+    return (2 * known.gates + known.states) * hidden + 4 if known.normalised else hidden
 
 
 def forward(
@@ -115,13 +124,14 @@ def forward(
     """
     data, weights = data.contiguous(), _contiguous(weights)
     check(cell, data, h_0, c_0, weights)
+    weights = gathered(weights)
     inside = _inside(cell, weights, options or Options(), data, h_0)
     run = Run(cell, data, batch_sizes, h_0, reverse)
     panels = run.packed("pack_forward", weights.weight_hh, weights.bias_ih, weights.bias_hh)
     h, c = _state(h_0), None if c_0 is None else _state(c_0)
     keep = keep and has_reserve(cell)
     output = run.new(run.elements, run.hidden)
-    inner = run.new(run.elements, run.hidden) if keep and has_inner(cell) else None
+    inner = run.new(run.elements, inner_width(cell, run.hidden)) if keep and has_inner(cell) else None
     kept = run.new(run.elements, run.stacked) if keep else None
     weight_ih = weights.weight_ih.t()
     for piece in run.pieces(backwards=reverse):
@@ -158,6 +168,7 @@ def backward(
     data, h_0, weights = data.contiguous(), h_0.contiguous(), _contiguous(weights)
     c_0, doutput = (None if t is None else t.contiguous() for t in (c_0, doutput))
     check(cell, data, h_0, c_0, weights)
+    given, weights = weights, gathered(weights)
     inside = _inside(cell, weights, options, data, h_0)
     gates = result.gates if has_reserve(cell) else None
     inner = result.inner if has_inner(cell) else None
@@ -167,7 +178,7 @@ def backward(
         truncated = _truncated.backward(
             cell, needs, doutput, finals, data, batch_sizes, states, weights, reserve, reverse, options, inside, record
         )
-        return Gradients(*(_or_empty(d, h_0) for d in truncated))
+        return _gradients(truncated, given, h_0)
     run = Run(cell, data, batch_sizes, h_0, reverse)
     panels = run.packed("pack_backward", weights.weight_hh)
     dh = torch.zeros_like(h_0) if dh_n is None else _state(dh_n)
@@ -182,7 +193,7 @@ def backward(
     watched, omega = (dvectors, norms, *arrived), None
     for piece in [run.whole()] if options.flow else run.pieces(backwards=not reverse):
         dgates = run.scratch(piece, run.stacked)
-        dinner = run.scratch(piece, run.hidden) if cell == "gru" else None
+        dinner = run.scratch(piece, run.apart) if run.apart else None
         state = (h_0, c_0, result.output, gates, inner, doutput, dgates, dinner, dh, dc)
         run.call("backward", piece, panels, *state, *inside, *watched, last=options.clip)
         if ddata is not None:
@@ -198,8 +209,7 @@ def backward(
     if options.flow and dweights[1] is not None:
         dweights[1] = dweights[1] + options.flow * flow[1]
     dvectors = dvectors.sum(0) if dvectors is not None and of_weights else None
-    found = (ddata, dh, dc, *dweights, dvectors, norms, omega)
-    return Gradients(*(_or_empty(d, h_0) for d in found))
+    return _gradients((ddata, dh, dc, *dweights, dvectors, norms, omega), given, h_0)
 
 
 # Above, the packing and the loops of `forward` are small beside the work, and the BLAS is faster at the projection.
@@ -222,7 +232,7 @@ def sequence(
         output: [T, B, H], contiguous, is written.
     """
     check(cell, x, h, c, weights)
-    weights = _contiguous(weights)
+    weights = gathered(_contiguous(weights))
     addresses = map(address, (x, *weights[:4], output, h, c, weights.vectors))
     kernel("sequence", x.dtype)(NUMBER[cell], torch.get_num_threads(), *x.shape, h.shape[1], reverse, *addresses)
 
@@ -236,7 +246,7 @@ def step(cell: str, x: Tensor, h: Tensor, c: Tensor | None, weights: Weights) ->
     """
     x = x.contiguous()
     check(cell, x, h, c, weights)
-    weights = _contiguous(weights)
+    weights = gathered(_contiguous(weights))
     addresses = map(address, (x, *weights[:4], h, c, weights.vectors))
     kernel("step", x.dtype)(NUMBER[cell], torch.get_num_threads(), *x.shape, h.shape[1], *addresses)
 
@@ -249,6 +259,16 @@ def _state(tensor: Tensor) -> Tensor:
 def _or_empty(tensor: Tensor | None, like: Tensor) -> Tensor:
     """An operator returns tensors: one that is not there is empty."""
     return like.new_empty(0) if tensor is None else tensor
+
+
+def _gradients(found: tuple[Tensor | None, ...], weights: Weights, like: Tensor) -> Gradients:
+    """From ddata, dh_0, dc_0, the gradients of `gathered` weights, norms and omega."""
+    *first, dbias_ih, dbias_hh, dvectors, norms, omega = found
+    dnorm_gates = dnorm_cell = None
+    if weights.norm_gates is not None and dvectors is not None:
+        _, _, dbias_ih, dbias_hh, _, dvectors, dnorm_gates, dnorm_cell = scattered(dvectors, weights)
+    every = (*first, dbias_ih, dbias_hh, dvectors, dnorm_gates, dnorm_cell, norms, omega)
+    return Gradients(*(_or_empty(d, like) for d in every))
 
 
 def _contiguous(weights: Weights) -> Weights:
@@ -291,12 +311,16 @@ def check(cell: str, data: Tensor, h: Tensor, c: Tensor | None, weights: Weights
                 f"{dtype} on {data.device}; got {tuple(tensor.shape)}, {tensor.dtype} on {tensor.device}"
             )
     known = SPECIFICATIONS[cell]
-    vectors = weights.vectors
-    if (known.vectors or vectors is not None) and (
-        vectors is None or vectors.shape != (known.vectors, hidden) or vectors.dtype is not dtype
-    ):
-        given = None if vectors is None else (tuple(vectors.shape), vectors.dtype)
-        raise ShapeError(f"cell {cell} has vectors [{known.vectors}, {hidden}] of type {dtype}, got {given}")
+    beside = {
+        "vectors": (known.vectors, hidden) if known.vectors else None,
+        "norm_gates": (2, stacked) if known.normalised else None,
+        "norm_cell": (2, hidden) if known.normalised and known.states > 1 else None,
+    }
+    for name, size in beside.items():
+        tensor = getattr(weights, name)
+        found = None if tensor is None else (tuple(tensor.shape), tensor.dtype)
+        if found != (size and (size, dtype)):
+            raise ShapeError(f"cell {cell} has {name} {size} of type {dtype}, got {found}")
     if known.product != (weights.weight_hh is not None):
         raise ShapeError(f"cell {cell} has {'a' if known.product else 'no'} recurrent matrix weight_hh")
     if (known.states > 1) != (c is not None):

@@ -24,7 +24,8 @@ from .weights import Weights
 
 _INPUTS = (
     "Tensor data, Tensor batch_sizes, Tensor h_0, Tensor? c_0, Tensor weight_ih, Tensor? weight_hh, Tensor? bias_ih, "
-    "Tensor? bias_hh, Tensor? vectors, Tensor? mask, Tensor? zoneout_h, Tensor? zoneout_c"
+    "Tensor? bias_hh, Tensor? vectors, Tensor? norm_gates, Tensor? norm_cell, Tensor? mask, Tensor? zoneout_h, "
+    "Tensor? zoneout_c"
 )
 _FLAGS = "bool reverse, bool keep, int truncate, float clip, float flow"
 _library = torch.library.Library("elman", "DEF")
@@ -36,7 +37,7 @@ _library.define(
     f"recurrent_backward(str cell, bool[] needs, Tensor? doutput, Tensor? dh_n, Tensor? dc_n, {_INPUTS}, "
     "Tensor output, Tensor gates, Tensor inner, bool reverse, bool record, int truncate, float clip, float flow) "
     "-> (Tensor ddata, Tensor dh_0, Tensor dc_0, Tensor dweight_ih, Tensor dweight_hh, Tensor dbias_ih, "
-    "Tensor dbias_hh, Tensor dvectors, Tensor norms, Tensor omega)",
+    "Tensor dbias_hh, Tensor dvectors, Tensor dnorm_gates, Tensor dnorm_cell, Tensor norms, Tensor omega)",
     tags=(torch.Tag.pt2_compliant_tag,),
 )
 
@@ -94,9 +95,9 @@ def recurrent(
 
 
 def _tensors(weights: Weights, options: Options) -> tuple[Tensor | None, ...]:
-    """What the operators take of both: matrices, biases, vectors, mask, zoneout of h and of c."""
+    """What the operators take of both: matrices, biases, vectors, gains, mask, zoneout of h and of c."""
     zoneout: tuple[Tensor | None, ...] = options.zoneout or ()
-    return *weights[:4], weights.vectors, options.mask, *zoneout, *(None,) * (2 - len(zoneout))
+    return *weights[:4], *weights[5:8], options.mask, *zoneout, *(None,) * (2 - len(zoneout))
 
 
 def _numbers(options: Options) -> tuple[int, float, float]:
@@ -106,16 +107,16 @@ def _numbers(options: Options) -> tuple[int, float, float]:
 
 def _from_operator(tensors: Sequence[Any], numbers: Sequence[Any]) -> tuple[Weights, Options]:
     """Back from `_tensors` and `_numbers`."""
-    weight_ih, weight_hh, bias_ih, bias_hh, vectors, mask, zoneout_h, zoneout_c = tensors
+    w_ih, w_hh, b_ih, b_hh, vectors, norm_gates, norm_cell, mask, zoneout_h, zoneout_c = tensors
     truncate, clip, flow = numbers
     zoneout = None if zoneout_h is None else (zoneout_h,) if zoneout_c is None else (zoneout_h, zoneout_c)
-    weights = Weights(weight_ih, weight_hh, bias_ih, bias_hh, vectors=vectors)
+    weights = Weights(w_ih, w_hh, b_ih, b_hh, vectors=vectors, norm_gates=norm_gates, norm_cell=norm_cell)
     return weights, Options(None if truncate < 0 else truncate, mask, zoneout, clip, flow)
 
 
 # --- the operators ----------------------------------------------------------------------------------------------------
 
-_SIZE = 8  # tensors of `_tensors`
+_SIZE = 10  # tensors of `_tensors`
 
 
 def _forward(cell, data, batch_sizes, h_0, c_0, *others):  # type: ignore[no-untyped-def]
@@ -147,7 +148,7 @@ def _forward_fake(cell, data, batch_sizes, h_0, c_0, *others):  # type: ignore[n
         h_0.new_empty(h_0.shape),
         h_0.new_empty(0 if c_0 is None else c_0.shape),
         data.new_empty((sizes[0], others[0].shape[0]) if keep else 0),
-        data.new_empty(sizes if keep and kernels.has_inner(cell) else 0),
+        data.new_empty((sizes[0], kernels.inner_width(cell, sizes[1])) if keep and kernels.has_inner(cell) else 0),
     )
 
 
@@ -155,7 +156,7 @@ def _forward_fake(cell, data, batch_sizes, h_0, c_0, *others):  # type: ignore[n
 def _backward_fake(cell, needs, doutput, dh_n, dc_n, data, batch_sizes, h_0, c_0, *others):  # type: ignore[no-untyped-def]
     tensors, (_, _, _, _, record, *numbers) = others[:_SIZE], others[_SIZE:]
     of_input, of_weights = needs
-    sizes = [0 if tensor is None or not of_weights else tensor.shape for tensor in tensors[:5]]
+    sizes = [0 if tensor is None or not of_weights else tensor.shape for tensor in tensors[:7]]
     return kernels.Gradients(
         data.new_empty(data.shape if of_input else 0),
         h_0.new_empty(h_0.shape),
@@ -186,7 +187,7 @@ def _gradients(ctx: Any, doutput: Tensor | None, dh_n: Tensor | None, dc_n: Tens
         _, _, _, gates, inner = torch.ops.elman.recurrent.default(ctx.cell, *inputs, ctx.reverse, True, *ctx.numbers)
     sink = current_sink()
     ddata, *others, norms, omega = torch.ops.elman.recurrent_backward.default(
-        ctx.cell, (needs[0], any(needs[4:9])), doutput, dh_n, dc_n, *inputs, output, gates, inner, ctx.reverse,
+        ctx.cell, (needs[0], any(needs[4:11])), doutput, dh_n, dc_n, *inputs, output, gates, inner, ctx.reverse,
         sink is not None, *ctx.numbers,
     )  # fmt: skip
     if sink is not None:
@@ -203,6 +204,7 @@ def _record(
     state_0 = (h_0,) if c_0 is None else (h_0, c_0)
     of_dh, of_dc, of_gates = norms.double().unbind(1)
     of_dc = of_dc if c_0 is not None else of_dc[:0]
+    inner = inner[..., : h_0.shape[1]]  # without what a normalised cell keeps beside it
     value = float(omega) if omega.numel() else 0.0
     return Record(
         ctx.cell, ctx.reverse, weights, batch_sizes, state_0, output, gates, inner, of_dh, of_dc, of_gates, value

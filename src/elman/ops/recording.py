@@ -22,7 +22,8 @@ class Record(NamedTuple):
     inner: Tensor  # [N, H] c of the LSTM kinds; empty where the cell has none
     dh_norm: Tensor  # [N] float64, |dL/dh_t| by all ways together
     dc_norm: Tensor  # [N] float64, |dL/dc_t| by all ways together; empty where there is no c
-    dgates_norm: Tensor  # [N] float64, |dL/da_t| of the pre-activations; empty where it is not known
+    # [N] float64, |dL/da_t| of the pre-activations, of a normalised cell |dL/d(W_hh h)|; empty where it is not known
+    dgates_norm: Tensor
     omega: float  # the information-flow regulariser before its weight; 0 if it was not asked for
 
 
