@@ -160,7 +160,7 @@ def classify_reviews(arguments: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             settings = dict(pair.split("=") for pair in arguments.set)
             typed = {name: json.loads(value) for name, value in settings.items()}
-            start = language.load(arguments.start) if arguments.start else None
+            start = [language.load(folder) for folder in arguments.start]
             config = classify.resolve("fine-tuned" if start else "text-rnn", seed=seed, **typed)
             run = classify.train(
                 arguments.data / "imdb" / "train.jsonl.gz",
@@ -208,7 +208,7 @@ def few(arguments: argparse.Namespace) -> None:
     order = np.random.default_rng(0).permutation(len(rows))
     held, rest = [rows[i] for i in order[:5000]], [rows[i] for i in order[5000:]]
     test = [row["text"] for row in held], [row["label"] for row in held]
-    start = language.load(arguments.start) if arguments.start else None
+    start = [language.load(folder) for folder in arguments.start]
     for count in arguments.labels:
         for seed in arguments.seeds:
             drawn = np.random.default_rng((seed, count)).permutation(len(rest))
@@ -220,7 +220,7 @@ def few(arguments: argparse.Namespace) -> None:
                 TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)
             )
             models: dict[str, Any] = {"tf-idf": tfidf, "random start": elman.TextClassifier(seed=seed)}
-            if start is not None:
+            if start:
                 typed = {name: json.loads(value) for name, value in (pair.split("=") for pair in arguments.set)}
                 models["language model"] = elman.TextClassifier(pretrained=start, seed=seed, **typed)
             for name, model in models.items():
@@ -280,7 +280,7 @@ def main() -> None:
     one.add_argument("--threads", type=int, default=2)
     for name, function in (("classify", classify_reviews), ("few", few)):
         one = command(name, function)
-        one.add_argument("--from", dest="start", type=Path)
+        one.add_argument("--from", dest="start", type=Path, nargs="+", default=[])
         one.add_argument("--seeds", type=int, nargs="+", default=[0])
         one.add_argument("--set", nargs="*", default=[], help="settings such as epochs=3")
     one.add_argument("--labels", type=int, nargs="+", default=LABELS)

@@ -1,0 +1,160 @@
+"""Pretraining: stopped and resumed to the bit, tied weights stay tied, and a model that is gone on from."""
+
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+
+import elman
+from conftest import make_reviews
+from elman import language
+from elman.errors import DataError, RunFolderError, UsageError
+from elman.training import Interrupted, StopRequest
+
+TEXTS, _ = make_reviews(50, ("bad", "good"))
+SMALL = {"embedding_dim": 6, "hidden_size": 7, "epochs": 2, "batch_size": 3, "bptt": 11, "min_count": 1}
+
+
+def train(out, texts=(), **options):
+    config = language.resolve(**{**SMALL, **options.pop("settings", {})})
+    return language.pretrain(texts, out, config, at_hand=() if texts else TEXTS, **options)
+
+
+class Stopping:
+    """Ctrl-C after a step."""
+
+    def __init__(self, step, request):
+        self.step, self.request = step, request
+
+    def stage(self, name): ...
+
+    def reached(self, count): ...
+
+    def epoch_started(self, *_): ...
+
+    def step_done(self, step, model):
+        if step.number == self.step:
+            self.request.signal = 2
+
+    def epoch_done(self, *_): ...
+
+
+def tensors(folder):
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"cell": "gru", "tied": False, "overlap": 4, "direction": "backward"},
+        {"objective": "fill", "tied": False, "softmax": "adaptive", "cutoffs": "8,16"},
+        {"optimizer": "sgd", "learning_rate": 30.0, "schedule": "constant", "average_on_plateau": 1, "epochs": 4},
+    ],
+)
+@pytest.mark.parametrize("stop_at", [2, 9])
+def test_resumed_equals_uninterrupted(tmp_path, monkeypatch, settings, stop_at):
+    whole = train(tmp_path / "whole", settings=settings)
+    request = StopRequest()
+
+    class Asked:
+        def __enter__(self):
+            return request
+
+        def __exit__(self, *_): ...
+
+    with monkeypatch.context() as patch:
+        patch.setitem(language.pretrain.__globals__, "stop_requests", Asked)
+        with pytest.raises(Interrupted):
+            train(tmp_path / "parts", settings=settings, events=Stopping(stop_at, request))
+    again = train(tmp_path / "parts", settings=settings, resume=True)
+    assert [e.train_loss for e in again.fitted.history] == [e.train_loss for e in whole.fitted.history]
+    expected, found = tensors(tmp_path / "whole"), tensors(tmp_path / "parts")
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    assert not (tmp_path / "parts" / "work").exists() and not (tmp_path / "parts" / "checkpoint.safetensors").exists()
+
+
+@pytest.mark.parametrize("settings", [{}, {"softmax": "adaptive", "cutoffs": "8"}])
+def test_tied_weights_stay_tied(tmp_path, settings):
+    train(tmp_path / "lm", settings=settings)
+    network = language.load(tmp_path / "lm").network
+    for change in (lambda: None, lambda: elman.accelerate(network), lambda: elman.restore(network)):
+        change()
+        assert network.softmax.weight is network.embedding.weight
+    assert sum("weight" in name and "embedding" in name for name in tensors(tmp_path / "lm")) == 1
+    before = network.embedding.weight.detach().clone()
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
+    network.softmax.loss(network(torch.tensor([[3], [4]])).flatten(0, 1), torch.tensor([4, 5])).backward()
+    optimizer.step()
+    assert not torch.equal(network.softmax.weight, before)
+
+
+def test_it_learns_and_the_run_folder_is_whole(tmp_path):
+    texts = ["a b c d e f", "g h i j k l"] * 40
+    config = language.resolve(**{**SMALL, "epochs": 12, "learning_rate": 0.05}, dropout=0.0, word_dropout=0.0)
+    run = language.pretrain([], tmp_path / "lm", config, at_hand=texts)
+    assert run.metrics["validation"]["perplexity"] < 1.6  # ln 2 / 7 for the first word, nothing for the others: 1.10
+    names = {path.name for path in (tmp_path / "lm").iterdir()}
+    wanted = {"config.json", "model.safetensors", "tokenizer.json", "config.toml", "metrics.json", "history.csv"}
+    assert wanted | {"report.json", "report.html"} <= names
+    assert json.loads((tmp_path / "lm" / "metrics.json").read_text())["validation"] == run.metrics["validation"]
+
+
+def test_going_on_keeps_vocabulary_and_network(tmp_path):
+    first = train(tmp_path / "first").fitted.model
+    more = language.pretrain([], tmp_path / "more", language.resolve(epochs=1), at_hand=["new words"] * 9, start=first)
+    assert more.fitted.model.tokenizer.to_json() == first.tokenizer.to_json()
+    assert language.load(tmp_path / "more").config.hidden_size == 7
+    kept = tensors(tmp_path / "first")
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in first.network.named_parameters())
+    still = language.resolve(epochs=1, learning_rate=1e-9)
+    language.pretrain([], tmp_path / "still", still, at_hand=TEXTS, start=first)
+    for name, tensor in tensors(tmp_path / "still").items():
+        torch.testing.assert_close(tensor, kept[name], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"vocab_size": 50}, "vocab_size: the language model has 30000, got 50"),
+        ({"cell": "gru"}, "cell: the language model has 'lstm', got 'gru'"),
+        ({"embedding_dim": 5}, "embedding_dim: the language model has 6, got 5"),
+        ({"objective": "fill"}, "objective: the language model has 'next', got 'fill'"),
+    ],
+)
+def test_going_on_refuses_another_network_with_both(tmp_path, given, message):
+    first = train(tmp_path / "first").fitted.model
+    with pytest.raises(UsageError, match=message):
+        language.pretrain([], tmp_path / "more", language.resolve(**given), at_hand=TEXTS, start=first)
+    assert not (tmp_path / "more").exists()
+
+
+def test_texts_left_out_are_never_learned_from(tmp_path):
+    (tmp_path / "test.txt").write_text("\n".join(TEXTS[:20]), encoding="utf-8")
+    train(tmp_path / "all")
+    train(tmp_path / "fewer", leave_out=[tmp_path / "test.txt"])
+    counts = [json.loads((tmp_path / n / "report.json").read_text())["data"] for n in ("all", "fewer")]
+    documents = [sum(part["documents"] for part in data.values()) for data in counts]
+    assert documents[0] == 50 and documents[1] == 50 - sum(text in TEXTS[:20] for text in TEXTS)
+
+
+def test_refusals(tmp_path):
+    with pytest.raises(UsageError, match="at least one file to learn from"):
+        language.pretrain([], tmp_path / "none")
+    with pytest.raises(DataError, match="no such file"):
+        language.pretrain([tmp_path / "missing.txt"], tmp_path / "lm")
+    train(tmp_path / "lm")
+    with pytest.raises(RunFolderError, match="the folder exists"):
+        train(tmp_path / "lm")
+    for settings, message in (
+        ({"bptt": 0}, "bptt must be at least 1, got 0"),
+        ({"objective": "guess"}, "objective must be one of next, fill, got 'guess'"),
+        ({"cutoffs": "9,x"}, "cutoffs must be whole numbers"),
+        ({"cell": "clockwork"}, "cannot read a stream"),
+        ({"weight_drop": 1.0}, "weight_drop must be at least 0 and below 1, got 1"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            language.resolve(**settings)
