@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_SCORES = 1 << 22  # computed at a time: 16 MiB in float32
+_SCORES = 1 << 23  # computed at a time: 32 MiB in float32
 
 
 def linear_cross_entropy(x: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> Tensor:
@@ -46,14 +46,11 @@ class _LinearCrossEntropy(torch.autograd.Function):
             part = slice(start, start + rows)
             scores = torch.addmm(bias, x[part], weight.T)
             right = target[part, None]
-            shifted = scores.gather(1, right)
-            highest = scores.amax(1, keepdim=True)
-            exponentials = scores.sub_(highest).exp_()
-            sums = exponentials.sum(1, keepdim=True)
-            total += (highest + sums.log() - shifted).sum()
+            log_probabilities = torch.log_softmax(scores, 1)
+            total -= log_probabilities.gather(1, right).sum()
             if taken:
-                dscores = exponentials.div_(sums)
-                dscores.scatter_add_(1, right, torch.full_like(shifted, -1))
+                dscores = log_probabilities.exp_()
+                dscores.scatter_add_(1, right, dscores.new_full(right.shape, -1))
                 torch.mm(dscores, weight, out=dx[part])
                 dweight.addmm_(dscores.T, x[part])
                 dbias += dscores.sum(0)
