@@ -116,7 +116,7 @@ def pretrain(
     if events is not None:
         events.stage("writing")
     held_out = corpus.opened(work / "validation") if held is not None else None
-    _write(run, [str(text) for text in texts], held_out)
+    _write(run, [*map(str, texts), *([f"{len(at_hand):,} texts"] if at_hand else [])], held_out)
     shutil.rmtree(work, ignore_errors=True)
     (out / run_folder.CHECKPOINT).unlink(missing_ok=True)
     return run
