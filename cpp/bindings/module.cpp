@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 
+#include "elman/cross_entropy.h"
+#include "elman/gemm.h"
 #include "elman/memory.h"
 #include "elman/recurrent.h"
 
@@ -102,6 +104,24 @@ void step(int cell, int threads, Index batch, Index input, Index hidden, Address
                       threads);
 }
 
+template <class Real>
+void gemm(int threads, Index rows, Index columns, Index depth, Address a, Index a_row, Index a_column, Address b,
+          Index b_row, Index b_column, Address c, Index c_row, bool accumulate) {
+    const nb::gil_scoped_release release;
+    elman::gemm<Real>({rows, columns, depth, at<const Real>(a), a_row, a_column, at<const Real>(b), b_row, b_column,
+                       at<Real>(c), c_row, accumulate},
+                      threads);
+}
+
+template <class Real>
+void cross_entropy(int threads, Index rows, Index columns, Address scores, Address bias, Address target, Address losses,
+                   bool gradient) {
+    const nb::gil_scoped_release release;
+    elman::cross_entropy<Real>({rows, columns, at<Real>(scores), at<const Real>(bias), at<const Index>(target),
+                                at<Real>(losses), gradient},
+                               threads);
+}
+
 elman::Padded padded(Address data, Address order, Index steps, Index row_stride, Index step_stride) {
     return {at<char>(data), at<const Index>(order), steps, row_stride, step_stride};
 }
@@ -148,6 +168,8 @@ void define(nb::module_& m, const std::string& type) {
     m.def(("states_before_" + type).c_str(), states_before<Real>);
     m.def(("sequence_" + type).c_str(), sequence<Real>);
     m.def(("step_" + type).c_str(), step<Real>);
+    m.def(("gemm_" + type).c_str(), gemm<Real>);
+    m.def(("cross_entropy_" + type).c_str(), cross_entropy<Real>);
     m.def(("block_" + type).c_str(), block<Real>);
 }
 

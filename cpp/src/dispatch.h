@@ -6,4 +6,11 @@ namespace elman {
 
 const Tier& current_tier();
 
+template <class Real>
+const Functions<Real>& functions();
+template <>
+inline const Functions<float>& functions<float>() { return current_tier().f32; }
+template <>
+inline const Functions<double>& functions<double>() { return current_tier().f64; }
+
 }  // namespace elman

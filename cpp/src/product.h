@@ -42,24 +42,32 @@ inline void transpose_from(Vector<Real>* v) {
     if constexpr (Distance > 1) transpose_from<Distance / 2, Real>(v);
 }
 
+// The first elements of p, at most a vector.
+template <class Real>
+inline Vector<Real> load_some(const Real* p, Index count) {
+    return count >= Lanes<Real> ? load(p) : load(p, count);
+}
+
+// to[k, :] = from[:, k] for k < depth, of at most Lanes rows; lanes beyond them become 0.
+template <class Real>
+void transpose(const Real* from, Index from_stride, Index rows, Index depth, Real* to, Index to_stride) {
+    constexpr Index n = Lanes<Real>;
+    for (Index k = 0; k < depth; k += n) {
+        const Index some = least(n, depth - k);
+        Vector<Real> square[n];
+        for (Index i = 0; i < n; ++i) square[i] = i < rows ? load_some(from + i * from_stride + k, some) : Vector<Real>{};
+        transpose_from<n / 2, Real>(square);
+        for (Index i = 0; i < some; ++i) store(to + (k + i) * to_stride, square[i]);
+    }
+}
+
 // Packs the transpose of G matrices [H, depth] that lie behind each other; each takes padded<Real>(H) columns.
 template <class Real>
 void pack_transposed(const Real* matrices, Index count, Index H, Index depth, Real* panels, Share share) {
-    constexpr Index n = Lanes<Real>;
     const Index width = padded<Real>(H);
     for_column_vectors(depth, count * width, panels, share, [&](Index column, Real* to, Index stride) {
-        const Index unit = column % width, rows = least(n, H - unit);
-        const Real* const from = matrices + (column / width * H + unit) * depth;
-        for (Index k = 0; k < depth; k += n) {
-            const Index some = least(n, depth - k);
-            Vector<Real> square[n];
-            for (Index i = 0; i < n; ++i)
-                square[i] = i >= rows   ? Vector<Real>{}
-                            : some == n ? load(from + i * depth + k)
-                                        : load(from + i * depth + k, some);
-            transpose_from<n / 2, Real>(square);
-            for (Index i = 0; i < some; ++i) store(to + (k + i) * stride, square[i]);
-        }
+        const Index unit = column % width;
+        transpose(matrices + (column / width * H + unit) * depth, depth, least(Lanes<Real>, H - unit), depth, to, stride);
     });
 }
 
@@ -67,9 +75,7 @@ void pack_transposed(const Real* matrices, Index count, Index H, Index depth, Re
 template <class Real>
 void pack(const Real* matrix, Index depth, Index H, Real* panels, Share share) {
     for_column_vectors(depth, padded<Real>(H), panels, share, [&](Index unit, Real* to, Index stride) {
-        const Index some = least(Lanes<Real>, H - unit);
-        for (Index k = 0; k < depth; ++k)
-            store(to + k * stride, some == Lanes<Real> ? load(matrix + k * H + unit) : load(matrix + k * H + unit, some));
+        for (Index k = 0; k < depth; ++k) store(to + k * stride, load_some(matrix + k * H + unit, H - unit));
     });
 }
 
@@ -81,7 +87,7 @@ inline void tile(Index depth, const Real* a, Index a_stride, const Real* panel, 
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
         for (int c = 0; c < Columns; ++c)
-            sum[r][c] = Accumulate ? load(out + r * out_stride + c * Lanes<Real>) : Vector<Real>{};
+            sum[r][c] = Vector<Real>{};
     for (Index k = 0; k < depth; ++k) {
         Vector<Real> w[Columns];
 #pragma GCC unroll 8
@@ -97,7 +103,10 @@ inline void tile(Index depth, const Real* a, Index a_stride, const Real* panel, 
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
-        for (int c = 0; c < Columns; ++c) store(out + r * out_stride + c * Lanes<Real>, sum[r][c]);
+        for (int c = 0; c < Columns; ++c) {
+            Real* const to = out + r * out_stride + c * Lanes<Real>;
+            store(to, Accumulate ? load(to) + sum[r][c] : sum[r][c]);
+        }
 }
 
 template <int Columns, bool Accumulate, class Real>

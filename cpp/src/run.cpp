@@ -5,15 +5,12 @@
 
 #include <omp.h>
 
-#include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <new>
 #include <vector>
 
 #include "denormals.h"
 #include "dispatch.h"
-#include "elman/memory.h"
+#include "scratch.h"
 
 namespace elman {
 namespace {
@@ -22,28 +19,6 @@ namespace {
 constexpr Index group_rows = 12, group_rows_of_large = 24;
 constexpr Index large_bytes = 1 << 20;
 constexpr double worth_a_thread = 200000;  // multiplications; below, waking a thread takes longer than the work
-constexpr std::size_t kept_bytes = 1 << 16;  // scratch from here on is a kept block
-
-struct Free {
-    bool kept;
-    void operator()(void* p) const { kept ? give_back_block(p) : std::free(p); }
-};
-
-template <class Real>
-std::unique_ptr<Real[], Free> scratch(Index size) {
-    const std::size_t bytes = (size * sizeof(Real) + 127) / 64 * 64;
-    const bool kept = bytes >= kept_bytes;
-    void* const p = kept ? take_block(bytes) : std::aligned_alloc(64, bytes);
-    if (!p) throw std::bad_alloc();
-    return {static_cast<Real*>(p), Free{kept}};
-}
-
-template <class Real>
-const Functions<Real>& functions();
-template <>
-const Functions<float>& functions<float>() { return current_tier().f32; }
-template <>
-const Functions<double>& functions<double>() { return current_tier().f64; }
 
 Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
 

@@ -1,6 +1,8 @@
 // What a tier offers, as a table of functions. One table per instruction set; the dispatch picks one at run time.
 #pragma once
 
+#include "elman/cross_entropy.h"
+#include "elman/gemm.h"
 #include "elman/recurrent.h"
 
 namespace elman {
@@ -36,6 +38,9 @@ template <class Real>
 struct Functions {
     Index lanes;                   // elements of a vector; width is H padded to a multiple of it
     CellFunctions<Real> cells[cell_count];  // in the order of Cell
+    void (*gemm)(const Gemm<Real>&, Real* workspace);  // one thread's part
+    Index gemm_workspace;
+    void (*cross_entropy)(const CrossEntropy<Real>&, Index first_row, Index last_row);
 };
 
 struct Tier {

@@ -13,6 +13,8 @@ namespace {
 #include "vector.h"
 #include "product.h"
 #include "row.h"
+#include "gemm.h"
+#include "cross_entropy.h"
 #include "rnn.h"
 #include "lstm.h"
 #include "gru.h"
@@ -40,7 +42,10 @@ constexpr Functions<Real> functions() {
              cell_functions<IndRnn<false>, Real>(), cell_functions<IndRnn<true>, Real>(),
              cell_functions<Peephole, Real>(), cell_functions<Coupled, Real>(), cell_functions<MinGru, Real>(),
              cell_functions<MinLstm, Real>(), cell_functions<GruBefore, Real>(), cell_functions<LayerLstm, Real>(),
-             cell_functions<LayerGru, Real>()}};
+             cell_functions<LayerGru, Real>()},
+            gemm_part<Real>,
+            gemm_workspace<Real>(),
+            cross_entropy_rows<Real>};
 }
 
 bool supported() { return ELMAN_SUPPORTED; }

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from . import ragged
+from .gemm import matmul
 from .reference.time import SMALLEST_FLOW
 
 
@@ -43,5 +44,5 @@ def information_flow(
     if mask is not None:
         entering = entering * mask[ragged.rows_and_steps(batch_sizes)[0][here]]
     omega = excess.square().sum() / max(1, len(here))
-    of_weight = (dproduct[later] * share[:, None]).t() @ entering
+    of_weight = matmul((dproduct[later] * share[:, None]).t(), entering)
     return omega.to(dproduct.dtype), of_weight

@@ -4,16 +4,16 @@
 in the cache when they read it, and so that no memory grows with the length but what is kept for the backward pass.
 """
 
-import math
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..errors import ShapeError
 from . import _kernels, ragged
+from ._addresses import address, kernel, memory
+from .gemm import matmul
 from .reference import CELLS as SPECIFICATIONS
 from .weights import Weights
 
@@ -37,12 +37,10 @@ CELLS = (
 )
 NUMBER = {cell: number for number, cell in enumerate(CELLS)}
 GATES = {cell: SPECIFICATIONS[cell].gates for cell in CELLS}
-DTYPES = (torch.float32, torch.float64)
 
 # A piece's gates in bytes: few enough to be still in the cache for the products that read them next.
 _PIECE_BYTES = 2 << 20
 _PIECE_ELEMENTS = 2048  # and enough elements to keep those products efficient
-_BLOCK_ELEMENTS = 1 << 18  # from here on memory is worth a kept block
 
 
 class Piece(NamedTuple):
@@ -183,17 +181,16 @@ class WeightGradients:
         of_bias_hh = self.bias.clone() if self.bias_hh and self.bias is not None else None
         if of_bias_hh is not None and self.inner_bias is not None:
             of_bias_hh[-self.hidden :] = self.inner_bias
-        of_product = None if self.product is None else self.product.finished()
-        return self.projection.finished(), of_product, self.bias, of_bias_hh
+        of_product = None if self.product is None else self.product.total
+        return self.projection.total, of_product, self.bias, of_bias_hh
 
 
 class _Sum:
-    """Sum of d.T @ x [rows, columns], held transposed while that is small: the BLAS is up to a fifth faster so."""
+    """Sum of d.T @ x [rows, columns]."""
 
     def __init__(self, run: Run, rows: int, columns: int) -> None:
-        self.transposed = rows * columns <= 1 << 19
-        self.total = run.new(columns, rows) if self.transposed else run.new(rows, columns)
-        self.beta = 0
+        self.total = run.new(rows, columns)
+        self.begun = False
 
     def add(self, d: Tensor, x: Tensor, x_of_last: Tensor | None = None) -> None:
         """`x_of_last` stands for x in the last columns of d, as many as it has itself."""
@@ -202,35 +199,8 @@ class _Sum:
             cut = d.shape[1] - x.shape[1]
             parts = [(slice(0, cut), x), (slice(cut, None), x_of_last)]
         for gates, states in parts:
-            total = self.total[:, gates] if self.transposed else self.total[gates]
-            left, right = (states, d[:, gates]) if self.transposed else (d[:, gates], states)
-            torch.addmm(total, left.t(), right, beta=self.beta, out=total)
-        self.beta = 1
-
-    def finished(self) -> Tensor:
-        return self.total.t().contiguous() if self.transposed else self.total
-
-
-# --- the border to the addresses --------------------------------------------------------------------------------------
-
-
-def address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()
-
-
-def kernel(function: str, dtype: torch.dtype) -> Callable[..., Any]:
-    """The function for this type, float32 or float64."""
-    found: Callable[..., Any] = getattr(_kernels, f"{function}_f32" if dtype is torch.float32 else f"{function}_f64")
-    return found
-
-
-def memory(size: tuple[int, ...], like: Tensor) -> Tensor:
-    """Memory of this size; if large and of a type the kernels compute, in a block that is kept for the next call."""
-    elements = math.prod(size)
-    if elements < _BLOCK_ELEMENTS or like.dtype not in DTYPES:
-        return like.new_empty(size)
-    block: Tensor = kernel("block", like.dtype)(1, elements)
-    return block.view(size)
+            matmul(d[:, gates].t(), states, self.total[gates], self.begun)
+        self.begun = True
 
 
 def lay_out(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from . import ragged
 from ._run import Run, WeightGradients
+from .gemm import matmul
 from .options import Options
 from .weights import Weights
 
@@ -91,7 +92,7 @@ def backward(
     if norms is not None and dh_whole is not None:
         norms[:, 0], norms[:, 1], norms[:, 2] = dh_whole.norm(dim=1), float("nan"), total.norm(dim=1)
     dweights: tuple[Tensor | None, ...] = (None,) * 4
-    ddata = total @ weights.weight_ih if of_data else None
+    ddata = matmul(total, weights.weight_ih) if of_data else None
     if of_weights:
         gradients = WeightGradients(run, weights)
         entering = before[0] if mask is None else before[0] * mask[rows]

@@ -1,35 +1,63 @@
 """The cross-entropy of a linear layer over a large vocabulary, without keeping its scores."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_SCORES = 1 << 23  # computed at a time: 32 MiB in float32
+from ._addresses import DTYPES, address, kernel
+from .gemm import matmul
+
+_SCORES = 1 << 22  # computed at a time: 16 MiB in float32
 
 
 def linear_cross_entropy(x: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> Tensor:
     """Sum over the rows of -log softmax(x weight' + bias)[target].
 
     The scores of a block of rows become their gradient where they stand and are gone: memory is that of a block, not
-    of [N, V], and the scores are read once instead of three times.
+    of [N, V].
 
     Args:
-        x: [N, P]. weight: [V, P]. bias: [V]. target: [N] int64.
+        x: [N, P], computed in the type of weight. weight: [V, P]. bias: [V]. target: [N] int64.
     """
-    return _LinearCrossEntropy.apply(x, weight, bias, target)  # type: ignore[no-any-return]
+    return _LinearCrossEntropy.apply(x.to(weight.dtype), weight, bias, target)  # type: ignore[no-any-return]
 
 
 @torch.no_grad()
 def cross_entropy_by_row(x: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> Tensor:
     """[N] the terms of that sum, by blocks of rows too; without a gradient."""
     losses = x.new_empty(len(x))
+    for part, scores in _blocks(x, weight):
+        losses[part] = _losses(scores, bias, target[part], gradient=False)
+    return losses
+
+
+def _blocks(x: Tensor, weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Rows and their scores [rows, V], in the same memory each time."""
     rows = max(1, _SCORES // len(weight))
+    memory = x.new_empty(min(rows, len(x)), len(weight))
     for start in range(0, len(x), rows):
-        part = slice(start, start + rows)
-        scores = torch.addmm(bias, x[part], weight.T)
-        losses[part] = scores.logsumexp(1) - scores.gather(1, target[part, None])[:, 0]
+        part = slice(start, min(start + rows, len(x)))
+        yield part, matmul(x[part], weight.t(), memory[: part.stop - start])
+
+
+def _losses(scores: Tensor, bias: Tensor, target: Tensor, gradient: bool) -> Tensor:
+    """[rows] losses; the scores become their derivatives, or are spent."""
+    losses = scores.new_empty(len(scores))
+    if scores.dtype in DTYPES and scores.is_cpu:
+        parts = (scores, bias.contiguous(), target.contiguous(), losses)
+        kernel("cross_entropy", scores.dtype)(
+            torch.get_num_threads(), *scores.shape, *map(address, parts), gradient
+        )
+        return losses
+    log_probabilities = torch.log_softmax(scores.add_(bias), 1)
+    right = target[:, None]
+    torch.neg(log_probabilities.gather(1, right)[:, 0], out=losses)
+    if gradient:
+        torch.exp(log_probabilities, out=scores)
+        scores.scatter_add_(1, right, scores.new_full(right.shape, -1))
     return losses
 
 
@@ -40,20 +68,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> Tensor:
         taken = any(ctx.needs_input_grad)
         total = x.new_zeros(())
-        dx, dweight, dbias = (torch.zeros_like(part) for part in (x, weight, bias)) if taken else (x, weight, bias)
-        rows = max(1, _SCORES // len(weight))
-        for start in range(0, len(x), rows):
-            part = slice(start, start + rows)
-            scores = torch.addmm(bias, x[part], weight.T)
-            right = target[part, None]
-            log_probabilities = torch.log_softmax(scores, 1)
-            total -= log_probabilities.gather(1, right).sum()
+        dx, dweight, dbias = (part.new_zeros(part.shape) for part in (x, weight, bias)) if taken else (x, weight, bias)
+        for part, scores in _blocks(x, weight):
+            total += _losses(scores, bias, target[part], taken).sum()
             if taken:
-                dscores = log_probabilities.exp_()
-                dscores.scatter_add_(1, right, dscores.new_full(right.shape, -1))
-                torch.mm(dscores, weight, out=dx[part])
-                dweight.addmm_(dscores.T, x[part])
-                dbias += dscores.sum(0)
+                matmul(scores, weight, dx[part])
+                matmul(scores.t(), x[part], dweight, accumulate=True)
+                dbias += scores.sum(0)
         if taken:
             ctx.save_for_backward(dx, dweight, dbias)
         return total

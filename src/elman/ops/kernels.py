@@ -1,7 +1,7 @@
 """The compiled kernels on tensors: one layer in one direction, forward, backward and a single step; no autograd here.
 
-What is parallel in time (the input's projection, the weights' gradients) is a matrix product and goes to torch's BLAS;
-the recurrence is `_kernels`, written in cpp/. `_kernels` sees only addresses, so every size and type is checked here.
+What is parallel in time (the input's projection, the weights' gradients) is a matrix product, `gemm.matmul`; the
+recurrence is one call. `_kernels`, written in cpp/, sees only addresses, so every size and type is checked here.
 """
 
 from collections.abc import Iterator
@@ -13,10 +13,12 @@ from torch import Tensor
 
 from ..errors import ShapeError, UsageError
 from . import _kernels, _truncated
+from ._addresses import DTYPES, address, kernel
 from ._flow import information_flow
 from ._normalised import gathered, scattered
-from ._run import CELLS, DTYPES, GATES, NUMBER, Run, WeightGradients, address, kernel
+from ._run import CELLS, GATES, NUMBER, Run, WeightGradients
 from .options import Options
+from .gemm import matmul
 from .reference import CELLS as SPECIFICATIONS
 from .weights import Weights
 
@@ -136,7 +138,7 @@ def forward(
     weight_ih = weights.weight_ih.t()
     for piece in run.pieces(backwards=reverse):
         gates = piece.of(kept) if kept is not None else run.scratch(piece, run.stacked)
-        torch.mm(piece.of(data), weight_ih, out=gates)
+        matmul(piece.of(data), weight_ih, gates)
         run.call("forward", piece, panels, gates, inner, output, h, c, *inside, last=keep)
     return Result(output, h, _or_empty(c, h), _or_empty(kept, h), _or_empty(inner, h))
 
@@ -197,7 +199,7 @@ def backward(
         state = (h_0, c_0, result.output, gates, inner, doutput, dgates, dinner, dh, dc)
         run.call("backward", piece, panels, *state, *inside, *watched, last=options.clip)
         if ddata is not None:
-            torch.mm(dgates, weights.weight_ih, out=piece.of(ddata))
+            matmul(dgates, weights.weight_ih, piece.of(ddata))
         if total is not None:
             entered = run.entering(piece, result.output, h_0, options.mask) if total.product else []
             reset = piece.of(result.gates)[:, : run.hidden] if cell == "gru_before" else None
@@ -212,7 +214,7 @@ def backward(
     return _gradients((ddata, dh, dc, *dweights, dvectors, norms, omega), given, h_0)
 
 
-# Above, the packing and the loops of `forward` are small beside the work, and the BLAS is faster at the projection.
+# Above, the packing and the loops of `forward` are small beside the work.
 _SMALL_PRODUCTS = 1 << 23
 
 

@@ -16,7 +16,8 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from ..errors import UsageError
 from . import kernels, reference
-from ._run import DTYPES, GATES
+from ._addresses import DTYPES
+from ._run import GATES
 from .kernels import Result
 from .options import Options
 from .recording import Record, current_sink

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from . import _kernels, ragged
-from ._run import lay_out, memory
+from ._addresses import memory
+from ._run import lay_out
 
 
 class Padding:
