@@ -1,5 +1,5 @@
 // A check of the kernels without Python, for machines that are emulated: in every tier, each cell's forward pass in
-// float64 against its formula, its gradients against central differences, and float32 against float64.
+// float64 against its formula, its gradients against central differences, and float32 against float64; then products.cpp.
 
 #include <cmath>
 #include <cstdio>
@@ -228,11 +228,14 @@ double gradient_error(Cell cell, const Problem<double>& p, bool reverse) {
 
 }  // namespace
 
+bool check_products();
+
 int main() {
     bool good = true;
     for (int i = 0; i < tier_count(); ++i) {
         if (!tier_supported(i)) continue;
         choose_tier(tier_name(i));
+        good = check_products() && good;
         for (int number = 0; number < cell_count; ++number)
             for (const bool reverse : {false, true}) {
                 const Cell cell = Cell(number);

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from elman.ops import kernels
 from elman.ops import gemm as module
+from elman.ops import kernels
 from elman.ops.gemm import matmul
 from tolerances import close
 

@@ -25,9 +25,9 @@ def kernel(function: str, dtype: torch.dtype) -> Callable[..., Any]:
 
 
 def memory(size: tuple[int, ...], like: Tensor) -> Tensor:
-    """Memory of this size; if large and of a type the kernels compute, in a block that is kept for the next call."""
+    """Memory of this size; if large and where the kernels compute, in a block that is kept for the next call."""
     elements = math.prod(size)
-    if elements < _BLOCK_ELEMENTS or like.dtype not in DTYPES:
+    if elements < _BLOCK_ELEMENTS or like.dtype not in DTYPES or not like.is_cpu:
         return like.new_empty(size)
     block: Tensor = kernel("block", like.dtype)(1, elements)
     return block.view(size)

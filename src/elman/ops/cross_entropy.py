@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ._addresses import DTYPES, address, kernel
+from ._addresses import DTYPES, address, kernel, memory
 from .gemm import matmul
 
 _SCORES = 1 << 22  # computed at a time: 16 MiB in float32
@@ -37,10 +37,10 @@ def cross_entropy_by_row(x: Tensor, weight: Tensor, bias: Tensor, target: Tensor
 def _blocks(x: Tensor, weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Rows and their scores [rows, V], in the same memory each time."""
     rows = max(1, _SCORES // len(weight))
-    memory = x.new_empty(min(rows, len(x)), len(weight))
+    scores = memory((min(rows, len(x)), len(weight)), x)
     for start in range(0, len(x), rows):
         part = slice(start, min(start + rows, len(x)))
-        yield part, matmul(x[part], weight.t(), memory[: part.stop - start])
+        yield part, matmul(x[part], weight.t(), scores[: part.stop - start])
 
 
 def _losses(scores: Tensor, bias: Tensor, target: Tensor, gradient: bool) -> Tensor:
@@ -48,9 +48,7 @@ def _losses(scores: Tensor, bias: Tensor, target: Tensor, gradient: bool) -> Ten
     losses = scores.new_empty(len(scores))
     if scores.dtype in DTYPES and scores.is_cpu:
         parts = (scores, bias.contiguous(), target.contiguous(), losses)
-        kernel("cross_entropy", scores.dtype)(
-            torch.get_num_threads(), *scores.shape, *map(address, parts), gradient
-        )
+        kernel("cross_entropy", scores.dtype)(torch.get_num_threads(), *scores.shape, *map(address, parts), gradient)
         return losses
     log_probabilities = torch.log_softmax(scores.add_(bias), 1)
     right = target[:, None]
@@ -68,13 +66,15 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> Tensor:
         taken = any(ctx.needs_input_grad)
         total = x.new_zeros(())
-        dx, dweight, dbias = (part.new_zeros(part.shape) for part in (x, weight, bias)) if taken else (x, weight, bias)
+        dx, dweight, dbias = (memory(tuple(part.shape), part) if taken else part for part in (x, weight, bias))
+        if taken and not len(x):
+            dweight.zero_(), dbias.zero_()
         for part, scores in _blocks(x, weight):
             total += _losses(scores, bias, target[part], taken).sum()
             if taken:
                 matmul(scores, weight, dx[part])
-                matmul(scores.t(), x[part], dweight, accumulate=True)
-                dbias += scores.sum(0)
+                matmul(scores.t(), x[part], dweight, accumulate=part.start > 0)
+                dbias = scores.sum(0) if part.start == 0 else dbias.add_(scores.sum(0))
         if taken:
             ctx.save_for_backward(dx, dweight, dbias)
         return total
@@ -82,5 +82,5 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        dx, dweight, dbias = ctx.saved_tensors
-        return dx * grad_output, dweight * grad_output, dbias * grad_output, None
+        scaled = (torch.mul(d, grad_output, out=memory(tuple(d.shape), d)) for d in ctx.saved_tensors)
+        return *scaled, None  # type: ignore[return-value]

@@ -17,8 +17,8 @@ from ._addresses import DTYPES, address, kernel
 from ._flow import information_flow
 from ._normalised import gathered, scattered
 from ._run import CELLS, GATES, NUMBER, Run, WeightGradients
-from .options import Options
 from .gemm import matmul
+from .options import Options
 from .reference import CELLS as SPECIFICATIONS
 from .weights import Weights
 
