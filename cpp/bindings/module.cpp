@@ -106,10 +106,10 @@ void step(int cell, int threads, Index batch, Index input, Index hidden, Address
 
 template <class Real>
 void gemm(int threads, Index rows, Index columns, Index depth, Address a, Index a_row, Index a_column, Address b,
-          Index b_row, Index b_column, Address c, Index c_row, bool accumulate) {
+          Index b_row, Index b_column, Address c, Index c_row, bool accumulate, bool bfloat16) {
     const nb::gil_scoped_release release;
     elman::gemm<Real>({rows, columns, depth, at<const Real>(a), a_row, a_column, at<const Real>(b), b_row, b_column,
-                       at<Real>(c), c_row, accumulate},
+                       at<Real>(c), c_row, accumulate, bfloat16},
                       threads);
 }
 
@@ -184,6 +184,8 @@ NB_MODULE(_kernels, m) {
     define<double>(m, "f64");
     m.def("idle_block_bytes", elman::idle_block_bytes);
     m.def("free_idle_blocks", elman::free_idle_blocks);
+    m.def("outruns_mkl", elman::outruns_mkl);
+    m.def("multiplies_bfloat16", elman::multiplies_bfloat16);
     m.def("tier", elman::tier);
     m.def("supported_tiers", supported_tiers);
     m.def("choose_tier", choose_tier, nb::arg("name").none());

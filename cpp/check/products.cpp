@@ -26,7 +26,7 @@ double gemm_error(Index M, Index K, Index N, bool turned) {
     const Array<Real> a = numbers<Real>(M * K, 1), b = numbers<Real>(K * N, 2);
     Array<Real> c(M * N);
     const Gemm<Real> product{M, N, K, a.data(), turned ? 1 : K, turned ? M : 1, b.data(), turned ? 1 : N, turned ? K : 1,
-                             c.data(), N, false};
+                             c.data(), N, false, false};
     gemm(product, 1);
     double largest = 0;
     for (Index i = 0; i < M; ++i)

@@ -34,10 +34,27 @@ int row_parts(Index rows, Index columns, int threads) {
 
 }  // namespace
 
+bool outruns_mkl() {
+#ifdef __x86_64__
+    return !__builtin_cpu_is("intel");
+#else
+    return false;
+#endif
+}
+
+bool multiplies_bfloat16() {
+#ifdef __x86_64__
+    return functions<float>().gemm_bfloat16 && __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
 template <class Real>
 void gemm(const Gemm<Real>& g, int threads) {
     if (double(g.rows) * g.columns * g.depth < worth_a_thread) threads = 1;
     const Functions<Real>& f = functions<Real>();
+    const auto of_thread = g.bfloat16 && f.gemm_bfloat16 && multiplies_bfloat16() ? f.gemm_bfloat16 : f.gemm;
     const auto workspace = scratch<Real>(f.gemm_workspace * threads);
     const int down = row_parts(g.rows, g.columns, threads), across = threads / down;
 #pragma omp parallel for schedule(static, 1) num_threads(threads) if (threads > 1)
@@ -51,7 +68,7 @@ void gemm(const Gemm<Real>& g, int threads) {
         mine.a += top * g.a_row;
         mine.b += left * g.b_column;
         mine.c += top * g.c_row + left;
-        f.gemm(mine, workspace.get() + f.gemm_workspace * part);
+        of_thread(mine, workspace.get() + f.gemm_workspace * part);
     }
 }
 

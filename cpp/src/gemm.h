@@ -10,61 +10,92 @@ constexpr Index strip_columns = PanelVectors * ELMAN_VECTOR_BYTES / 4;
 
 template <class Real>
 constexpr Index gemm_workspace() {
-    return block_depth * block_columns<Real> + block_rows * (block_depth + Lanes<Real>) + block_rows * strip_columns;
+    return block_depth * block_columns<Real> + 2 * block_rows * (block_depth + Lanes<Real>) + block_rows * strip_columns;
 }
 
-// Packs B [depth, columns].
+// Packs B [depth, columns], at most a strip.
 template <class Real>
-void pack_block(const Real* b, Index row, Index column, Index depth, Index columns, Real* panels) {
-    constexpr Index n = Lanes<Real>, full = PanelVectors * n;
-    for (Index begin = 0; begin < columns; begin += full, panels += full * depth) {
-        const Index end = least(begin + full, columns), stride = padded<Real>(end - begin);
-        if (column == 1) {
-            for (Index k = 0; k < depth; ++k)
-                for (Index j = begin; j < end; j += n)
-                    store(panels + k * stride + j - begin, load_some(b + k * row + j, end - j));
-        } else {
-            for (Index j = begin; j < end; j += n)
-                transpose(b + j * column, column, least(n, end - j), depth, panels + j - begin, stride);
-        }
+void pack_strip(const Real* b, Index row, Index column, Index depth, Index columns, Real* panel) {
+    constexpr Index n = Lanes<Real>;
+    const Index stride = padded<Real>(columns);
+    if (column == 1) {
+        for (Index k = 0; k < depth; ++k)
+            for (Index j = 0; j < columns; j += n) store(panel + k * stride + j, load_some(b + k * row + j, columns - j));
+    } else {
+        for (Index j = 0; j < columns; j += n)
+            transpose(b + j * column, column, least(n, columns - j), depth, panel + j, stride);
     }
 }
 
+#ifdef __AVX512F__
+// Rows k and k + 1 of a packed strip, each number beside the one below it, as bfloat16.
+inline void pair_rows(const float* panel, Index depth, Index stride, float* to) {
+    const auto half = [](const float* p) { return _mm512_maskz_cvtepu16_epi32(0xffff, to_bfloat16(load(p))); };
+    for (Index k = 0; k < depth; k += 2)
+        for (Index j = 0; j < stride; j += Lanes<float>) {
+            const float* const p = panel + k * stride + j;
+            __m512i both = half(p);
+            if (k + 1 < depth) both = _mm512_or_si512(both, _mm512_maskz_slli_epi32(0xffff, half(p + stride), 16));
+            __builtin_memcpy(to + k / 2 * stride + j, &both, sizeof both);
+        }
+}
+
+// Neighbours of each row as a pair, in rows of to_stride.
+inline void pair_columns(const float* a, Index stride, Index rows, Index depth, float* to, Index to_stride) {
+    for (Index r = 0; r < rows; ++r)
+        for (Index k = 0; k < depth; k += Lanes<float>) {
+            const __m256i pairs = to_bfloat16(load_some(a + r * stride + k, depth - k));
+            __builtin_memcpy(to + r * to_stride + k / 2, &pairs, sizeof pairs);
+        }
+}
+#endif
+
 // One thread's part. workspace: gemm_workspace.
-template <class Real>
+template <bool Pairs, class Real>
 void gemm_part(const Gemm<Real>& g, Real* workspace) {
-    constexpr Index n = Lanes<Real>, full = PanelVectors * n;
+    constexpr Index n = Lanes<Real>, full = PanelVectors * n, turned_stride = block_depth + n;
     if (g.depth == 0 && !g.accumulate)
         for (Index i = 0; i < g.rows; ++i) clear(g.c + i * g.c_row, g.columns);
     if (g.depth == 0) return;
     Real* const panels = workspace;
     Real* const turned = panels + block_depth * block_columns<Real>;
-    Real* const edge = turned + block_rows * (block_depth + n);
+    Real* const paired = turned + block_rows * turned_stride;
+    Real* const edge = paired + block_rows * turned_stride;
     const Index cuts = (g.depth + block_depth - 1) / block_depth, length = (g.depth + cuts - 1) / cuts;
     for (Index j = 0; j < g.columns; j += block_columns<Real>) {
         const Index columns = least(block_columns<Real>, g.columns - j);
         const Index direct = columns % n ? columns / full * full : columns, rest = columns - direct;
         for (Index k = 0; k < g.depth; k += length) {
-            const Index depth = least(length, g.depth - k);
+            const Index numbers = least(length, g.depth - k), depth = Pairs ? (numbers + 1) / 2 : numbers;
             const bool add = g.accumulate || k > 0;
-            pack_block(g.b + k * g.b_row + j * g.b_column, g.b_row, g.b_column, depth, columns, panels);
+            for (Index begin = 0; begin < columns; begin += full) {
+                const Index some = least(full, columns - begin);
+                Real* const panel = panels + begin * depth;
+                Real* const whole = Pairs ? turned : panel;
+                pack_strip(g.b + k * g.b_row + (j + begin) * g.b_column, g.b_row, g.b_column, numbers, some, whole);
+                if constexpr (Pairs) pair_rows(whole, numbers, padded<Real>(some), panel);
+            }
             for (Index i = 0; i < g.rows; i += block_rows) {
                 const Index rows = least(block_rows, g.rows - i);
                 const Real* a = g.a + i * g.a_row + k * g.a_column;
                 Index stride = g.a_row;
                 if (g.a_column != 1) {
-                    stride = padded<Real>(depth) + n;
-                    for (Index some = 0; some < depth; some += n)
-                        transpose(a + some * g.a_column, g.a_column, least(n, depth - some), rows, turned + some, stride);
-                    a = turned;
+                    for (Index some = 0; some < numbers; some += n)
+                        transpose(a + some * g.a_column, g.a_column, least(n, numbers - some), rows, turned + some,
+                                  turned_stride);
+                    a = turned, stride = turned_stride;
+                }
+                if constexpr (Pairs) {
+                    pair_columns(a, stride, rows, numbers, paired, turned_stride);
+                    a = paired, stride = turned_stride;
                 }
                 Real* const c = g.c + i * g.c_row + j;
                 if (add)
-                    multiply<true>(rows, depth, direct, a, stride, panels, c, g.c_row);
+                    multiply<true, Pairs>(rows, depth, direct, a, stride, panels, c, g.c_row);
                 else
-                    multiply<false>(rows, depth, direct, a, stride, panels, c, g.c_row);
+                    multiply<false, Pairs>(rows, depth, direct, a, stride, panels, c, g.c_row);
                 if (!rest) continue;
-                multiply<false>(rows, depth, padded<Real>(rest), a, stride, panels + direct * depth, edge, full);
+                multiply<false, Pairs>(rows, depth, padded<Real>(rest), a, stride, panels + direct * depth, edge, full);
                 for (Index r = 0; r < rows; ++r)
                     for_blocks<Real>(rest, [&](Index column, auto lanes) {
                         Real* const to = c + r * g.c_row + direct + column;
@@ -74,4 +105,12 @@ void gemm_part(const Gemm<Real>& g, Real* workspace) {
             }
         }
     }
+}
+
+template <class Real>
+constexpr auto gemm_of_pairs() -> void (*)(const Gemm<Real>&, Real*) {
+#ifdef __AVX512F__
+    if constexpr (sizeof(Real) == sizeof(float)) return gemm_part<true, Real>;
+#endif
+    return nullptr;
 }

@@ -80,7 +80,8 @@ void pack(const Real* matrix, Index depth, Index H, Real* panels, Share share) {
 }
 
 // out[r, :] (+)= sum over k of a[r, k] * panel[k, :], for Rows rows and Columns vectors of columns.
-template <int Rows, int Columns, bool Accumulate, class Real>
+// With Pairs both operands hold two bfloat16 in the place of a float, and depth counts pairs.
+template <int Rows, int Columns, bool Accumulate, bool Pairs, class Real>
 inline void tile(Index depth, const Real* a, Index a_stride, const Real* panel, Real* out, Index out_stride) {
     Vector<Real> sum[Rows][Columns];
 #pragma GCC unroll 8
@@ -97,7 +98,11 @@ inline void tile(Index depth, const Real* a, Index a_stride, const Real* panel, 
         for (int r = 0; r < Rows; ++r) {
             const Real x = a[r * a_stride + k];
 #pragma GCC unroll 8
-            for (int c = 0; c < Columns; ++c) sum[r][c] += x * w[c];
+            for (int c = 0; c < Columns; ++c)
+                if constexpr (Pairs)
+                    add_products_of_pairs(sum[r][c], broadcast(x), w[c]);
+                else
+                    sum[r][c] += x * w[c];
         }
     }
 #pragma GCC unroll 8
@@ -109,18 +114,18 @@ inline void tile(Index depth, const Real* a, Index a_stride, const Real* panel, 
         }
 }
 
-template <int Columns, bool Accumulate, class Real>
+template <int Columns, bool Accumulate, bool Pairs, class Real>
 void strip(Index rows, Index depth, const Real* a, Index a_stride, const Real* panel, Real* out, Index out_stride) {
     while (rows > 0) {
         // 7 to 11 rows are halved, so that no tile is left with one row.
         const Index now = rows <= TileRows ? rows : rows < 2 * TileRows ? (rows + 1) / 2 : TileRows;
         switch (now) {
-            case 1: tile<1, Columns, Accumulate>(depth, a, a_stride, panel, out, out_stride); break;
-            case 2: tile<2, Columns, Accumulate>(depth, a, a_stride, panel, out, out_stride); break;
-            case 3: tile<3, Columns, Accumulate>(depth, a, a_stride, panel, out, out_stride); break;
-            case 4: tile<4, Columns, Accumulate>(depth, a, a_stride, panel, out, out_stride); break;
-            case 5: tile<5, Columns, Accumulate>(depth, a, a_stride, panel, out, out_stride); break;
-            default: tile<6, Columns, Accumulate>(depth, a, a_stride, panel, out, out_stride); break;
+            case 1: tile<1, Columns, Accumulate, Pairs>(depth, a, a_stride, panel, out, out_stride); break;
+            case 2: tile<2, Columns, Accumulate, Pairs>(depth, a, a_stride, panel, out, out_stride); break;
+            case 3: tile<3, Columns, Accumulate, Pairs>(depth, a, a_stride, panel, out, out_stride); break;
+            case 4: tile<4, Columns, Accumulate, Pairs>(depth, a, a_stride, panel, out, out_stride); break;
+            case 5: tile<5, Columns, Accumulate, Pairs>(depth, a, a_stride, panel, out, out_stride); break;
+            default: tile<6, Columns, Accumulate, Pairs>(depth, a, a_stride, panel, out, out_stride); break;
         }
         rows -= now;
         a += now * a_stride;
@@ -130,7 +135,7 @@ void strip(Index rows, Index depth, const Real* a, Index a_stride, const Real* p
 
 // out [rows, columns] (+)= a [rows, depth] times the packed matrix [depth, columns].
 // Called turn by turn with backwards true and false, the first strips are those that the last call left in the cache.
-template <bool Accumulate, class Real>
+template <bool Accumulate, bool Pairs = false, class Real>
 void multiply(Index rows, Index depth, Index columns, const Real* a, Index a_stride, const Real* panels, Real* out,
               Index out_stride, bool backwards = false) {
     constexpr Index full = PanelVectors * Lanes<Real>;
@@ -139,12 +144,12 @@ void multiply(Index rows, Index depth, Index columns, const Real* a, Index a_str
         const Index begin = (backwards ? strips - 1 - i : i) * full;
         const Real* const panel = panels + begin * depth;
         switch (least(columns - begin, full) / Lanes<Real>) {
-            case 1: strip<1, Accumulate>(rows, depth, a, a_stride, panel, out + begin, out_stride); break;
+            case 1: strip<1, Accumulate, Pairs>(rows, depth, a, a_stride, panel, out + begin, out_stride); break;
 #if ELMAN_PANEL_VECTORS > 2
-            case 2: strip<2, Accumulate>(rows, depth, a, a_stride, panel, out + begin, out_stride); break;
-            case 3: strip<3, Accumulate>(rows, depth, a, a_stride, panel, out + begin, out_stride); break;
+            case 2: strip<2, Accumulate, Pairs>(rows, depth, a, a_stride, panel, out + begin, out_stride); break;
+            case 3: strip<3, Accumulate, Pairs>(rows, depth, a, a_stride, panel, out + begin, out_stride); break;
 #endif
-            default: strip<PanelVectors, Accumulate>(rows, depth, a, a_stride, panel, out + begin, out_stride); break;
+            default: strip<PanelVectors, Accumulate, Pairs>(rows, depth, a, a_stride, panel, out + begin, out_stride); break;
         }
     }
 }

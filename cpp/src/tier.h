@@ -39,6 +39,7 @@ struct Functions {
     Index lanes;                   // elements of a vector; width is H padded to a multiple of it
     CellFunctions<Real> cells[cell_count];  // in the order of Cell
     void (*gemm)(const Gemm<Real>&, Real* workspace);  // one thread's part
+    void (*gemm_bfloat16)(const Gemm<Real>&, Real* workspace);  // or null
     Index gemm_workspace;
     void (*cross_entropy)(const CrossEntropy<Real>&, Index first_row, Index last_row);
 };

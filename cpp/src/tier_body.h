@@ -43,7 +43,8 @@ constexpr Functions<Real> functions() {
              cell_functions<Peephole, Real>(), cell_functions<Coupled, Real>(), cell_functions<MinGru, Real>(),
              cell_functions<MinLstm, Real>(), cell_functions<GruBefore, Real>(), cell_functions<LayerLstm, Real>(),
              cell_functions<LayerGru, Real>()},
-            gemm_part<Real>,
+            gemm_part<false, Real>,
+            gemm_of_pairs<Real>(),
             gemm_workspace<Real>(),
             cross_entropy_rows<Real>};
 }

@@ -46,6 +46,19 @@ inline void store(Real* p, Vector<Real> v, Index n) {
 }
 #endif
 
+#ifdef __AVX512F__
+// Pairs of bfloat16, each pair in the place of a float. In assembler, so that the tier runs without these instructions.
+inline __m256i to_bfloat16(Vector<float> v) {
+    __m256i found;
+    asm("vcvtneps2bf16 %1, %0" : "=v"(found) : "v"(v));
+    return found;
+}
+inline Vector<float> broadcast(float pair) { return Vector<float>(_mm512_set1_ps(pair)); }
+inline void add_products_of_pairs(Vector<float>& sum, Vector<float> a, Vector<float> b) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+}
+#endif
+
 // A block of units of one row: all lanes, or the first `count` at the end of the row.
 struct Whole {
     template <class Real>

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from elman.ops import _kernels, kernels
 from elman.ops import gemm as module
-from elman.ops import kernels
 from elman.ops.gemm import matmul
 from tolerances import close
 
@@ -13,6 +13,7 @@ SIZES = [(1, 1, 1), (7, 9, 15), (8, 16, 17), (33, 385, 63), (64, 5, 64), (193, 1
 
 @pytest.fixture(params=kernels.supported_tiers(), autouse=True)
 def tier(request, monkeypatch):
+    monkeypatch.setattr(module, "_OWN", True)
     monkeypatch.setattr(module, "_SMALL", 0)
     with kernels.use_tier(request.param):
         yield request.param
@@ -75,3 +76,28 @@ def test_not_a_number_is_kept():
     found = matmul(a, b)
     assert found[3].isnan().all() and not found[:3].isnan().any()
     assert found[[0, 1, 2, 4], 6].isinf().all()
+
+
+@pytest.fixture
+def medium():
+    torch.set_float32_matmul_precision("medium")
+    yield
+    torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.skipif(not _kernels.multiplies_bfloat16(), reason="the processor has no AVX512_BF16")
+@pytest.mark.parametrize("turned", [(False, False), (False, True), (True, False), (True, True)], ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_in_bfloat16_the_factors_are_rounded_and_the_sums_are_not(size, turned, tier, medium):
+    a, b = matrices(*size, torch.float32, turned)
+    exact, rounded = a.double() @ b.double(), a.bfloat16().double() @ b.bfloat16().double()
+    found = matmul(a, b)
+    close(found, (rounded if tier == "avx512" else exact).float(), kind="product")
+    close(matmul(a, b, found.clone(), accumulate=True), 2 * found, kind="product")
+    if tier == "avx512" and size[1] > 100:
+        assert (found.double() - exact).abs().max() > 100 * (found.double() - rounded).abs().max()
+
+
+def test_float64_is_never_rounded(medium):
+    a, b = matrices(30, 40, 50, torch.float64)
+    close(matmul(a, b), a @ b, kind="product")

@@ -1,18 +1,24 @@
-"""The matrix product of what is parallel in time: our own kernel on the CPU, torch's BLAS for the rest."""
+"""The matrix product of what is parallel in time: our own kernel where it is faster, else torch's BLAS."""
 
 import torch
 from torch import Tensor
 
+from . import _kernels
 from ._addresses import DTYPES, address, kernel
 
+_OWN = torch.backends.mkl.is_available() and _kernels.outruns_mkl()
 _SMALL = 1 << 18  # multiplications; below, torch's call is as fast
 
 
 def matmul(a: Tensor, b: Tensor, out: Tensor | None = None, accumulate: bool = False) -> Tensor:
     """A B in a new matrix or in `out`, or `out` + A B. Not known to autograd.
 
-    Unlike torch's BLAS the kernel uses the whole width of every processor's vectors, and an element of the result does
-    not depend on the number of rows, columns or threads.
+    MKL, torch's BLAS, leaves half of the vectors' width unused on processors that Intel did not make; there the kernel
+    takes over (docs/decisions/0017-matrix-products.md), and an element of the result depends on no other row or column
+    nor on the number of threads.
+
+    `torch.set_float32_matmul_precision("medium")` holds in both: operands of float32 are rounded to bfloat16 and the
+    sums are float32, at up to twice the rate, where the processor has the instruction (in the kernel AVX512_BF16).
 
     Args:
         a: [M, K]. b: [K, N], of the same type. Transposes cost nothing.
@@ -21,7 +27,7 @@ def matmul(a: Tensor, b: Tensor, out: Tensor | None = None, accumulate: bool = F
     rows, depth, columns = *a.shape, b.shape[1]
     if out is None:
         out, accumulate = a.new_empty(rows, columns), False
-    if rows * depth * columns < _SMALL or a.dtype not in DTYPES or not a.is_cpu:
+    if not _OWN or rows * depth * columns < _SMALL or a.dtype not in DTYPES or not a.is_cpu:
         return torch.addmm(out, a, b, out=out) if accumulate else torch.mm(a, b, out=out)
     a, b = (m if 1 in m.stride() else m.contiguous() for m in (a, b))
     kernel("gemm", a.dtype)(
@@ -31,5 +37,6 @@ def matmul(a: Tensor, b: Tensor, out: Tensor | None = None, accumulate: bool = F
         *(address(b), *b.stride()),
         *(address(out), out.stride(0)),
         accumulate,
+        torch.get_float32_matmul_precision() == "medium",
     )
     return out

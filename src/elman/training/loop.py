@@ -14,7 +14,7 @@ from ..errors import DivergedError
 from . import checkpoint
 from .history import Epoch, gradient_summary
 from .interrupt import StopRequest
-from .optimize import build_optimizer, clip, exceeds_value, information_flow, learning_rate
+from .optimize import build_optimizer, clip, exceeds_value, information_flow, learning_rate, products_in
 from .settings import TrainingSettings
 
 _CHECKPOINT_SECONDS = 30.0
@@ -166,7 +166,8 @@ class Trainer:
         self.model.train()
         for batch in batches[self._in_epoch :]:
             rate = learning_rate(self.settings, self._steps, total_steps, self._epoch, losses)
-            self._step(batch, rate)
+            with products_in(self.settings.precision):
+                self._step(batch, rate)
             self._save_if_due()
         self._finish_epoch(len(batches))
 

@@ -1,7 +1,8 @@
 """The optimizer, what changes from step to step (learning rate, regularisation), and clipping."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -19,6 +20,18 @@ def build_optimizer(parameters: Iterable[Any], settings: TrainingSettings) -> to
         return torch.optim.RMSprop(parameters, rate, alpha=0.9, eps=1e-7, weight_decay=decay)  # Keras's constants
     adam = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
     return adam(parameters, rate, weight_decay=decay, fused=True)
+
+
+@contextmanager
+def products_in(precision: str) -> Iterator[None]:
+    """Matrix products of the enclosed code with factors of this type, float32 or bfloat16; sums stay float32."""
+    before = torch.get_float32_matmul_precision()
+    if precision == "bfloat16":
+        torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def learning_rate(

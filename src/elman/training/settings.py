@@ -6,6 +6,7 @@ from ..errors import UsageError
 from ..settings import choose, setting, within
 
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
+PRECISIONS = ("float32", "bfloat16")
 SCHEDULES = ("constant", "step", "cosine", "triangular", "plateau")
 
 
@@ -24,6 +25,9 @@ class TrainingSettings:
     learning_rate: float = setting(1e-3, "Highest learning rate.")
     momentum: float = setting(0.0, "Of sgd.")
     weight_decay: float = setting(0.0, "L2 penalty, or decoupled decay with adamw.")
+    precision: str = setting(
+        "float32", f"Of the factors of large products: {', '.join(PRECISIONS)}; without effect before AVX512_BF16."
+    )
     schedule: str = setting("constant", f"Course of the learning rate: {', '.join(SCHEDULES)}.")
     decay: float = setting(0.5, "Factor of the schedules step and plateau.")
     decay_start: int = setting(1, "Epochs at the full rate before the schedule step decays it.")
@@ -42,6 +46,7 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         choose("optimizer", self.optimizer, OPTIMIZERS)
+        choose("precision", self.precision, PRECISIONS)
         choose("schedule", self.schedule, SCHEDULES)
         within("epochs", self.epochs, 1)
         within("learning_rate", self.learning_rate, 0, above=True)
