@@ -55,7 +55,8 @@ def test_it_reads_as_the_language_model_does(kind, request):
     model.network.reset()
     with torch.no_grad():
         expected = model.network(torch.tensor(read)[:, None])[-1]
-        found = network(classifier.encode([text]).batch(np.array([0])).ids)
+        read = classifier.encode([text]).batch(np.array([0])).ids
+        found = network(read, features=torch.randn(len(read.data), network.feature_dim))  # as yet without weight
     model.network.reset()
     torch.testing.assert_close(found, expected)
 
@@ -83,26 +84,38 @@ def test_the_gradient_stays_in_its_chunk(bptt):
     assert reached.tolist() == [place >= 10 - (10 % bptt or bptt) for place in range(10)]
 
 
-def test_backward_is_forward_on_reversed_texts():
+def classic(pooling):
+    """A network that reads features, and texts with theirs."""
     torch.manual_seed(0)
-    network = TextRNN(30, 2, embedding_dim=4, hidden_size=5, bidirectional=False, pooling="mean+max").eval()
-    ids, lengths = torch.randint(30, (4, 7)), [7, 3, 0, 5]
-    expected = network(ids, lengths)
-    turned = ids.clone()
+    options = {"embedding_dim": 4, "hidden_size": 5, "bidirectional": False, "feature_dim": 3}
+    network = TextRNN(30, 2, pooling=pooling, **options).eval()
+    return network, torch.randint(30, (4, 7)), [7, 3, 0, 5], torch.randn(4, 7, 3)
+
+
+def test_backward_is_forward_on_reversed_texts():
+    network, ids, lengths, features = classic("mean+max")
+    expected = network(ids, lengths, features)
+    turned, features_turned = ids.clone(), features.clone()
     for row, length in enumerate(lengths):
         turned[row, :length] = ids[row, :length].flip(0)
+        features_turned[row, :length] = features[row, :length].flip(0)
     network.backward = True
-    torch.testing.assert_close(network(turned, lengths), expected)
+    torch.testing.assert_close(network(turned, lengths, features_turned), expected)
 
 
-def test_what_begins_a_text_is_read_before_it():
-    torch.manual_seed(0)
-    network = TextRNN(30, 2, embedding_dim=4, hidden_size=5, bidirectional=False, pooling="last+mean+max").eval()
-    ids, lengths = torch.randint(30, (4, 7)), [7, 3, 0, 5]
+def test_what_begins_a_text_is_read_before_it_and_has_no_features():
+    network, ids, lengths, features = classic("last+mean+max")
     longer = torch.cat([torch.full((4, 1), 29), ids], 1)
-    expected = network(longer, [length + 1 for length in lengths])
+    with_none = torch.cat([torch.zeros(4, 1, 3), features], 1)
+    expected = network(longer, [length + 1 for length in lengths], with_none)
     network.begin_id = 29
-    torch.testing.assert_close(network(ids, lengths), expected)
+    torch.testing.assert_close(network(ids, lengths, features), expected)
+
+
+def test_where_a_residual_connection_needs_equal_widths_there_are_no_features(tmp_path):
+    model = pretrained(tmp_path / "lm", residual=True, hidden_size=6)
+    _, config = network_of(model)
+    assert not config.ngram_features
 
 
 def test_both_ways_is_the_mean_of_two():
@@ -116,7 +129,7 @@ def test_both_ways_is_the_mean_of_two():
 
 def test_a_forward_and_a_backward_model_are_averaged(model, tmp_path):
     other = pretrained(tmp_path / "lm", direction="backward")
-    classifier = elman.TextClassifier(pretrained=[other, model], epochs=2).fit(TEXTS, LABELS)
+    classifier = elman.TextClassifier(pretrained=[other, model], epochs=2, unfreeze=True).fit(TEXTS, LABELS)
     network = classifier.classifier_.network
     assert isinstance(network, BothWays)
     assert torch.equal(network.embedding.weight, model.network.embedding.weight)  # as yet frozen
@@ -185,7 +198,7 @@ def test_rates_fall_from_the_top_and_layers_thaw_from_the_top(model):
 
 
 def test_frozen_layers_stand_still_and_rates_reach_the_optimizer(model):
-    settings = {"epochs": 1, "average": 0.0, "patience": 0, "calibrate": False}
+    settings = {"epochs": 1, "unfreeze": True, "average": 0.0, "patience": 0, "calibrate": False}
     tuned = elman.TextClassifier(pretrained=model, **settings).fit(TEXTS, LABELS).classifier_.network
     assert torch.equal(tuned.embedding.weight, model.network.embedding.weight)
     free = {**settings, "unfreeze": False, "optimizer": "sgd", "clip_norm": 0.0}

@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
+from torch.nn.functional import pad
 
 from .. import language
 from ..errors import UsageError
@@ -54,6 +55,8 @@ def adopt(models: Sequence[TrainedLanguageModel], config: ClassifierConfig) -> C
         given = getattr(config, name)
         if given not in (value, getattr(usual, name)):
             raise UsageError(f"{name}: the language model has {value!r}, got {given!r}")
+    if source.residual and source.embedding_dim == _sizes(model)[0]:
+        adopted["ngram_features"] = False  # beside them the lowest layer's input is not as wide as its output any more
     return replace(config, **adopted)
 
 
@@ -78,13 +81,19 @@ def _sizes(model: TrainedLanguageModel) -> list[int]:
 
 
 def start_from(network: TextRNN, models: Sequence[TrainedLanguageModel]) -> None:
-    """Give a new network the language models' word vectors and layers; pooling and output stay new."""
+    """Give a new network the language models' word vectors and layers; pooling and output stay new.
+
+    What the lowest layer reads beside the word vectors, n-gram evidence, begins with weights of 0.
+    """
     prefix = "readers.0.layer."
     for model in models:
         weights = model.network.state_dict()
         own = {f"recurrent.{k.removeprefix(prefix)}": v for k, v in weights.items() if k.startswith(f"{prefix}layers.")}
         own["embedding.weight"] = weights["embedding.weight"]
         part = network.other if isinstance(network, BothWays) and model.config.backward else network
+        for name, wanted in part.state_dict().items():
+            if name in own and name.startswith("recurrent.layers.0.weight_i") and network.feature_dim:
+                own[name] = pad(own[name], (0, wanted.shape[1] - own[name].shape[1]))
         missing, unexpected = part.load_state_dict(own, strict=False)
         wrong = [name for name in missing if name.startswith(("recurrent.", "embedding."))] + unexpected
         if wrong:

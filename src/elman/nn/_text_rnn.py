@@ -38,7 +38,7 @@ class TextRNN(torch.nn.Module):
         merge: how the two directions of the top layer become one vector: concat, sum, mean or product.
         pooling: how the steps become one vector: last, mean, max, mean+max, last+mean+max or attention.
         backward: read texts from their end, in a network of one direction.
-        begin_id: a token that is read before each text; without `feature_dim`.
+        begin_id: a token that is read before each text; its features are 0.
         bptt: steps that are read at a time; the gradient does not go from such a chunk to the one before. 0: all.
         dropout: on the pooled vector and between layers.
         embedding_dropout: on whole features of the word vectors, the same for all steps of a text (Gal & Ghahramani
@@ -85,8 +85,6 @@ class TextRNN(torch.nn.Module):
         self.merge = check_merge(merge)
         if bidirectional and (backward or bptt):
             raise UsageError("backward and bptt are for networks of one direction, got a bidirectional one")
-        if feature_dim and (backward or begin_id is not None):
-            raise UsageError(f"backward and begin_id are for networks without features, got {feature_dim} of them")
         self.backward, self.bptt, self.begin_id = backward, bptt, begin_id
         self.init, self.forget_bias = init, forget_bias
         self.dropout = dropout
@@ -160,7 +158,7 @@ class TextRNN(torch.nn.Module):
         if features is not None and not isinstance(ids, PackedSequence):
             features = Border(features, lengths, batch_first=True, batched_dims=3).data
         self._check(border.data, features)
-        border.data = self._tokens(border)
+        border.data, features = self._in_order(border, features)
         vectors = self._word_vectors(border)
         border.data = vectors if features is None else torch.cat([vectors, self._hide_some(features)], dim=1)
         if self.bptt:
@@ -193,18 +191,21 @@ class TextRNN(torch.nn.Module):
         empty = final.new_zeros(border.batch - (int(sizes[0]) if len(sizes) else 0), stack.output_size)
         return torch.cat(outputs), torch.cat([final, *reversed(ended), empty])
 
-    def _tokens(self, border: Border) -> Tensor:
-        """Ids in the order they are read, some hidden in training; the border grows by the one before each text."""
+    def _in_order(self, border: Border, features: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Ids, some hidden in training, and features as they are read; the border grows by the id before each text."""
         tokens = border.data
         if self.training and self.word_dropout:
             tokens = tokens.masked_fill(torch.rand(tokens.shape, device=tokens.device) < self.word_dropout, self.unk_id)
         if self.backward:
-            tokens = tokens[ragged.from_end(border.batch_sizes).to(tokens.device)]
+            places = ragged.from_end(border.batch_sizes).to(tokens.device)
+            tokens, features = tokens[places], None if features is None else features[places]
         if self.begin_id is not None and border.batch:
             # Time-major, so that one step more before all texts is one piece more before all elements.
             tokens = torch.cat([tokens.new_full((border.batch,), self.begin_id), tokens])
+            if features is not None:
+                features = torch.cat([features.new_zeros(border.batch, self.feature_dim), features])
             border.batch_sizes = torch.cat([border.batch_sizes.new_full((1,), border.batch), border.batch_sizes])
-        return tokens
+        return tokens, features
 
     def _word_vectors(self, border: Border) -> Tensor:
         """[N, E], with features of the vectors dropped in training."""
