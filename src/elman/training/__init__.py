@@ -9,11 +9,12 @@ from .history import Epoch, from_csv, gradient_summary, to_csv
 from .interrupt import StopRequest, stop_requests
 from .loop import FitEvents, Interrupted, Listener, Step, Task, Trainer
 from .optimize import build_optimizer, clip
-from .settings import OPTIMIZERS, SCHEDULES, TrainingSettings
+from .settings import OPTIMIZERS, PRECISIONS, SCHEDULES, TrainingSettings
 from .tensorboard import TensorBoard
 
 __all__ = [
     "OPTIMIZERS",
+    "PRECISIONS",
     "SCHEDULES",
     "Epoch",
     "FitEvents",
