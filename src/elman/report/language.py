@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import ScalarFormatter
 
 from .page import page, picture, write_bytes
-from .plots import TRAIN, VALIDATION, new_figure
+from .plots import TRAIN, VALIDATION, new_figure, number_epochs
 from .verdict import clipping_verdict
 
 _WIDE = 10  # from this ratio of the largest perplexity to the smallest on the axis is logarithmic
@@ -58,6 +58,8 @@ def perplexity_verdict(history: list[dict[str, Any]]) -> str:
         )
     if best is last and len(watched) > 1 and watched[-2]["validation_loss"] > last["validation_loss"] + 0.01:
         return f"The validation perplexity was still falling: more epochs may help. {kept}"
+    if len(watched) == 1:
+        return f"After one epoch it cannot be told whether more would help. {kept}"
     return f"The validation perplexity no longer fell by much. {kept}"
 
 
@@ -87,9 +89,8 @@ def perplexity_curve(history: list[dict[str, Any]]) -> Figure:
         )
     if max(shown) > _WIDE * min(shown):
         axes.set_yscale("log")
-    axes.set_xlabel("epoch")
+    number_epochs(axes, history[-1]["epoch"])
     axes.set_ylabel("perplexity")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(y=0.15)
     axes.legend(frameon=False, fontsize=9)
     return figure
@@ -99,10 +100,9 @@ def rate_curve(history: list[dict[str, Any]]) -> Figure:
     """The learning rate at the end of each epoch."""
     figure, axes = new_figure()
     axes.plot([e["epoch"] for e in history], [e["learning_rate"] for e in history], "o-", color=TRAIN, markersize=4)
-    axes.set_xlabel("epoch")
+    number_epochs(axes, history[-1]["epoch"])
     axes.set_ylabel("learning rate at its end")
     axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
