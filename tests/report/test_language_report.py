@@ -5,7 +5,7 @@ import math
 import pytest
 
 from elman.report import write_language_report
-from elman.report.language import context_curve, perplexity_curve, perplexity_verdict, shaded
+from elman.report.language import context_curve, perplexity_curve, perplexity_verdict, rate_curve, shaded
 
 
 def history(*losses):
@@ -91,3 +91,13 @@ def test_the_page_needs_nothing_else_and_takes_text_as_text(tmp_path, held_out):
         assert part in page
     for part in ("validation perplexity", "&lt;b&gt;</span> <span", "&amp;c</span> …", "How far it remembers"):
         assert (part in page) == held_out
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 5])
+def test_epochs_are_whole_numbers_on_the_axis(epochs):
+    by_epoch = history(*[(5 - n / 9, 5 - n / 8) for n in range(epochs)])
+    for figure in (perplexity_curve(by_epoch), rate_curve(by_epoch)):
+        axes = figure.axes[0]
+        low, high = axes.get_xlim()
+        shown = [tick for tick in axes.get_xticks() if low <= tick <= high]
+        assert shown and all(tick == round(tick) for tick in shown)

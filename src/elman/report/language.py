@@ -89,7 +89,7 @@ def perplexity_curve(history: list[dict[str, Any]]) -> Figure:
         )
     if max(shown) > _WIDE * min(shown):
         axes.set_yscale("log")
-    number_epochs(axes, history[-1]["epoch"])
+    number_epochs(axes)
     axes.set_ylabel("perplexity")
     axes.margins(y=0.15)
     axes.legend(frameon=False, fontsize=9)
@@ -100,7 +100,7 @@ def rate_curve(history: list[dict[str, Any]]) -> Figure:
     """The learning rate at the end of each epoch."""
     figure, axes = new_figure()
     axes.plot([e["epoch"] for e in history], [e["learning_rate"] for e in history], "o-", color=TRAIN, markersize=4)
-    number_epochs(axes, history[-1]["epoch"])
+    number_epochs(axes)
     axes.set_ylabel("learning rate at its end")
     axes.set_ylim(bottom=0)
     return figure

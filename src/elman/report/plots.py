@@ -23,12 +23,10 @@ def new_figure(width: float = 5.2, height: float = 3.4) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def number_epochs(axes: Axes, last: int) -> None:
-    """The horizontal axis of a curve by epoch."""
+def number_epochs(axes: Axes) -> None:
+    """The horizontal axis of a curve by epoch, be it one alone."""
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if last == 1:
-        axes.set_xlim(0.4, 1.6)  # else the ticks are fractions of an epoch
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def curve(history: list[dict[str, Any]], quantity: str) -> Figure:
@@ -51,7 +49,7 @@ def curve(history: list[dict[str, Any]], quantity: str) -> Figure:
             fontsize=9,
             bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
         )
-    number_epochs(axes, epochs[-1])
+    number_epochs(axes)
     axes.set_ylabel(quantity if quantity == "accuracy" else "loss (nats)")
     axes.margins(y=0.12)
     axes.legend(frameon=False, fontsize=9)
