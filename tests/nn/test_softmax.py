@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy, linear
 
 from elman.errors import UsageError
-from elman.nn import Softmax
+from elman.nn import LanguageModel, Softmax
 from tolerances import close
 
 WORDS, WIDTH, ROWS = 23, 5, 40
@@ -99,3 +99,13 @@ def test_finite_differences(cutoffs, rows):
 def test_cutoffs_must_rise_inside_the_vocabulary(cutoffs):
     with pytest.raises(UsageError, match="must rise from 1 to below the vocabulary's 23, got"):
         Softmax(WORDS, WIDTH, cutoffs)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_word_vectors_that_are_the_softmax_start_wider(tied):
+    torch.manual_seed(0)
+    model = LanguageModel(2000, embedding_dim=30, hidden_size=30, tied=tied)
+    expected = 0.1 if tied else 0.1 / 3**0.5  # of N(0, 0.1) and of U(-0.1, 0.1)
+    assert (model.embedding.weight is model.softmax.weight) == tied
+    for weight in (model.embedding.weight, model.softmax.weight):
+        assert weight.std().item() == pytest.approx(expected, rel=0.02)

@@ -90,6 +90,8 @@ class LanguageModel(torch.nn.Module):
         torch.nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         if tied:
             self.embedding.weight = self.softmax.weight  # one parameter under two names
+            # Wider than the softmax's own start, under which Adam stays with the words' frequencies for longer.
+            torch.nn.init.normal_(self.embedding.weight, std=0.1)
 
     @property
     def directions(self) -> list[Stateful]:
