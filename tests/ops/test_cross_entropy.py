@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, linear
 
+from elman.errors import ShapeError
 from elman.ops import cross_entropy as module
 from elman.ops import linear_cross_entropy
 from tolerances import close
@@ -49,3 +50,22 @@ def test_without_gradients_the_value_is_the_same():
         found = linear_cross_entropy(*inputs, target)
     assert torch.equal(found, linear_cross_entropy(*inputs, target).detach())
     assert all(not part.grad_fn for part in inputs)
+
+
+@pytest.mark.parametrize("wrong", [9, -1])
+def test_a_target_outside_the_vocabulary_is_refused(wrong):
+    inputs, target = tensors(6, 3, 9)
+    target[4] = wrong
+    with pytest.raises(ShapeError, match=rf"targets in 0 \.\. 8, got .*{wrong}"):
+        linear_cross_entropy(*inputs, target)
+    with pytest.raises(ShapeError, match=r"targets in 0 \.\. 8"):
+        module.cross_entropy_by_row(*inputs, target)
+
+
+def test_sizes_and_types_that_do_not_fit_are_refused():
+    (x, weight, bias), target = tensors(6, 3, 9)
+    for wrong in ((x, weight, bias[1:], target), (x, weight, bias, target[1:]), (x, weight, bias, target.int())):
+        with pytest.raises(ShapeError, match="Expected x"):
+            linear_cross_entropy(*wrong)
+    with pytest.raises(ShapeError, match="Expected a"):
+        linear_cross_entropy(x[:, 1:], weight, bias, target)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ..errors import ShapeError
 from ._addresses import DTYPES, address, kernel, memory
 from .gemm import matmul
 
@@ -21,17 +22,36 @@ def linear_cross_entropy(x: Tensor, weight: Tensor, bias: Tensor, target: Tensor
 
     Args:
         x: [N, P], computed in the type of weight. weight: [V, P]. bias: [V]. target: [N] int64.
+    Raises:
+        ShapeError: sizes or types that do not fit, a target outside 0 .. V - 1.
     """
+    _check(x, weight, bias, target)
     return _LinearCrossEntropy.apply(x.to(weight.dtype), weight, bias, target)  # type: ignore[no-any-return]
 
 
 @torch.no_grad()
 def cross_entropy_by_row(x: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> Tensor:
     """[N] the terms of that sum, by blocks of rows too; without a gradient."""
+    _check(x, weight, bias, target)
     losses = x.new_empty(len(x))
     for part, scores in _blocks(x, weight):
         losses[part] = _losses(scores, bias, target[part], gradient=False)
     return losses
+
+
+def _check(x: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> None:
+    """The kernel sees addresses: a target outside the vocabulary would write into foreign memory."""
+    words = len(weight)
+    if (
+        bias.shape != (words,)
+        or bias.dtype != weight.dtype
+        or target.shape != x.shape[:1]
+        or target.dtype != torch.int64
+    ):
+        given = ", ".join(f"{tuple(t.shape)} {t.dtype}" for t in (x, weight, bias, target))
+        raise ShapeError(f"Expected x [N, P], weight [V, P], bias [V] and target [N] of int64, got {given}")
+    if target.numel() and not 0 <= int(target.min()) <= int(target.max()) < words:
+        raise ShapeError(f"Expected targets in 0 .. {words - 1}, got {int(target.min())} .. {int(target.max())}")
 
 
 def _blocks(x: Tensor, weight: Tensor) -> Iterator[tuple[slice, Tensor]]:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ..errors import ShapeError
 from . import _kernels
 from ._addresses import DTYPES, address, kernel
 
@@ -23,10 +24,15 @@ def matmul(a: Tensor, b: Tensor, out: Tensor | None = None, accumulate: bool = F
     Args:
         a: [M, K]. b: [K, N], of the same type. Transposes cost nothing.
         out: [M, N], its rows contiguous.
+    Raises:
+        ShapeError: sizes or types that do not fit each other.
     """
     rows, depth, columns = *a.shape, b.shape[1]
     if out is None:
         out, accumulate = a.new_empty(rows, columns), False
+    if b.shape[0] != depth or out.shape != (rows, columns) or not a.dtype == b.dtype == out.dtype:
+        given = ", ".join(f"{tuple(m.shape)} {m.dtype}" for m in (a, b, out))
+        raise ShapeError(f"Expected a [M, K], b [K, N] and out [M, N] of one type, got {given}")
     if not _OWN or rows * depth * columns < _SMALL or a.dtype not in DTYPES or not a.is_cpu:
         return torch.addmm(out, a, b, out=out) if accumulate else torch.mm(a, b, out=out)
     a, b = (m if 1 in m.stride() else m.contiguous() for m in (a, b))
