@@ -11,10 +11,13 @@ import elman
 from conftest import make_reviews
 from elman import classify, language
 from elman.classify import fine_tune
+from elman.classify.batches import Encoded
 from elman.classify.config import resolve
 from elman.classify.model import build_network
+from elman.classify.task import ClassificationTask, Labelled
 from elman.errors import ModelFolderError, UsageError
 from elman.nn import BothWays, TextRNN
+from elman.text import RaggedIds
 from elman.training import Interrupted
 
 TEXTS, LABELS = make_reviews(60, ("bad", "good"))
@@ -122,9 +125,30 @@ def test_both_ways_is_the_mean_of_two():
     torch.manual_seed(0)
     network = BothWays(30, 2, embedding_dim=4, hidden_sizes=[5, 4], bidirectional=False, begin_id=2).eval()
     ids, lengths = torch.randint(30, (4, 7)), [7, 3, 0, 5]
-    forward = TextRNN.forward(network, ids, lengths)
+    forward = TextRNN(30, 2, embedding_dim=4, hidden_sizes=[5, 4], bidirectional=False, begin_id=2).eval()
+    forward.load_state_dict({name: w for name, w in network.state_dict().items() if not name.startswith("other.")})
     assert network.other.backward and not network.backward
-    torch.testing.assert_close(network(ids, lengths), (forward + network.other(ids, lengths)) / 2)
+    two = torch.stack([forward(ids, lengths), network.other(ids, lengths)])
+    torch.testing.assert_close(network.opinions(ids, lengths), two)
+    torch.testing.assert_close(network(ids, lengths), two.mean(0))
+
+
+def test_each_of_two_learns_from_a_loss_of_its_own():
+    config = resolve("fine-tuned", ngrams=0, word_dropout=0.0)
+    texts = Encoded(RaggedIds(np.array([5, 6, 7, 8, 9], np.int32), np.array([0, 3, 3, 5])))
+    task = ClassificationTask(Labelled(texts, np.array([0, 1, 1])), None, 2, config)
+    network = BothWays(30, 2, embedding_dim=4, hidden_size=5, bidirectional=False, begin_id=2, dropout=0.0)
+    value, right, count = task.loss(network, np.array([2, 0, 1]))
+    ids, _ = texts.batch(np.array([2, 0, 1]))
+    both = network.opinions(ids)
+    target = torch.tensor([1, 0, 1])
+    alone = [torch.nn.functional.cross_entropy(each, target) for each in both]
+    torch.testing.assert_close(value, (alone[0] + alone[1]) / 2)
+    assert (right, count) == (int((both.mean(0).argmax(1) == target).sum()), 3)
+    weights = list(network.parameters())
+    torch.testing.assert_close(
+        torch.autograd.grad(value, weights), torch.autograd.grad((alone[0] + alone[1]) / 2, weights)
+    )
 
 
 def test_a_forward_and_a_backward_model_are_averaged(model, tmp_path):

@@ -57,6 +57,9 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
     average: float = setting(0.998, "Decay of the running average of the weights; 0 for none.")
     patience: int = setting(3, "Epochs without a better validation score before stopping; 0 for never.")
     layer_decay: float = setting(1.0, "Factor of the learning rate from each layer to the one below; 1: all alike.")
+    adversarial: float = setting(
+        0.0, "Also learn from texts moved so far against the answer, in usual lengths of a word vector; 0: no."
+    )
     unfreeze: bool = setting(False, "Train the output alone at first, and one layer more from epoch to epoch.")
     class_weight: str = setting("none", "none, or balanced: rare classes count more.")
     validation_split: float = setting(0.1, "Share of the training data held out when no validation file is given.")
@@ -74,7 +77,7 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
         within("batch_size", self.batch_size, 1)
         choose("direction", self.direction, DIRECTIONS)
         within("layer_decay", self.layer_decay, 0, 1, above=True)
-        for name in ("max_length", "epochs", "bptt"):
+        for name in ("max_length", "epochs", "bptt", "adversarial"):
             within(name, getattr(self, name), 0)
         for name in _RATES:
             within(name, getattr(self, name), 0, 1, below=True)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..nn import TextRNN
+from .adversarial import adversarial_loss
 from .batches import Encoded, shuffled_batches
 from .config import ClassifierConfig
 from .model import network_logits
@@ -38,11 +39,19 @@ class ClassificationTask:
         return shuffled_batches(self._train.texts.ids.lengths, self._config.batch_size, generator)
 
     def loss(self, model: torch.nn.Module, batch: NDArray[np.int64]) -> tuple[Tensor, int, int]:
+        assert isinstance(model, TextRNN)
         ids, features = self._train.texts.batch(batch)
-        logits = model(ids, features=features if self._config.ngram_features else None)
         target = torch.from_numpy(self._train.numbers[batch])
-        loss = torch.nn.functional.cross_entropy(logits, target, self._weight)
-        return loss, int((logits.argmax(1) == target).sum()), len(batch)
+        opinions: list[Tensor] = []
+
+        def loss() -> Tensor:
+            """Mean over the texts, and over the networks that have an opinion of each."""
+            opinions.append(model.opinions(ids, features=features if self._config.ngram_features else None))
+            numbers = target.expand(len(opinions[-1]), -1)
+            return torch.nn.functional.cross_entropy(opinions[-1].flatten(0, 1), numbers.flatten(), self._weight)
+
+        value = adversarial_loss(model, loss, self._config.adversarial) if self._config.adversarial else loss()
+        return value, int((opinions[0].mean(0).argmax(1) == target).sum()), len(batch)
 
     def validate(self, model: torch.nn.Module) -> dict[str, float] | None:
         if self._validation is None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
@@ -14,7 +15,8 @@ class BothWays(TextRNN):
     """A `TextRNN` that reads forward and another, with word vectors of its own, that reads backward.
 
     Their scores are averaged, as Howard & Ruder (2018, section 3.3) average classifiers that start from a forward and a
-    backward language model; here both are trained at once, on the loss of the average.
+    backward language model. Each is to learn from a loss of its own (`opinions`): on the loss of the average one leaves
+    to the other what that does well, and their errors grow alike.
 
     Args:
         as `TextRNN`, whose networks are of one direction here.
@@ -28,7 +30,6 @@ class BothWays(TextRNN):
         super().__init__(vocab_size, num_classes, **arguments)
         self.other = TextRNN(vocab_size, num_classes, backward=True, **arguments)
 
-    def forward(self, ids: Tensor | PackedSequence, lengths: Lengths = None, features: Tensor | None = None) -> Tensor:
-        """As `TextRNN.forward`."""
-        other: Tensor = self.other(ids, lengths, features)
-        return (super().forward(ids, lengths, features) + other) / 2
+    def opinions(self, ids: Tensor | PackedSequence, lengths: Lengths = None, features: Tensor | None = None) -> Tensor:
+        """As `TextRNN.opinions`; there are two, forward first."""
+        return torch.cat([super().opinions(ids, lengths, features), self.other.opinions(ids, lengths, features)])

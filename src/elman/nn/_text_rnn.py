@@ -50,7 +50,12 @@ class TextRNN(torch.nn.Module):
             recurrent layers as torch.nn fills them.
         forget_bias: start value of the bias of forget gates, where a cell has one.
         options: further arguments of the recurrent layers, such as zoneout; see `elman.nn.Recurrent` and the cell.
+    Attributes:
+        disturb: called with the word vectors [N, E] and `batch_sizes`; what it returns is read in their place. None:
+            they are read as they are.
     """
+
+    disturb: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def __init__(
         self,
@@ -154,6 +159,14 @@ class TextRNN(torch.nn.Module):
         Raises:
             ShapeError: an id outside the vocabulary, or sizes that do not fit.
         """
+        return self.opinions(ids, lengths, features).mean(0)
+
+    def opinions(self, ids: Tensor | PackedSequence, lengths: Lengths = None, features: Tensor | None = None) -> Tensor:
+        """As `forward`, the logits of each network whose mean it returns [M, B, C]; here there is one."""
+        return self._scores(ids, lengths, features)[None]
+
+    def _scores(self, ids: Tensor | PackedSequence, lengths: Lengths, features: Tensor | None) -> Tensor:
+        """[B, C]"""
         border = Border(ids, lengths, batch_first=True, batched_dims=2)
         if features is not None and not isinstance(ids, PackedSequence):
             features = Border(features, lengths, batch_first=True, batched_dims=3).data
@@ -210,6 +223,8 @@ class TextRNN(torch.nn.Module):
     def _word_vectors(self, border: Border) -> Tensor:
         """[N, E], with features of the vectors dropped in training."""
         vectors: Tensor = self.embedding(border.data)
+        if self.disturb is not None:
+            vectors = self.disturb(vectors, border.batch_sizes)
         if self.training and self.embedding_dropout:
             vectors = dropout_by_row(vectors, border.batch_sizes, border.batch, self.embedding_dropout)
         return vectors

@@ -29,7 +29,8 @@ class Task(Protocol):
     def loss(self, model: torch.nn.Module, batch: Any) -> tuple[Tensor, int | None, int]:
         """Mean loss, number of right answers if they are counted, and number of examples.
 
-        A batch may have an attribute `rate_scale`, by which the learning rate of its step is multiplied.
+        A batch may have an attribute `rate_scale`, by which the learning rate of its step is multiplied. A gradient
+        that is already in the parameters when this returns is added to that of the loss.
         """
 
     def validate(self, model: torch.nn.Module) -> dict[str, float] | None:
@@ -178,8 +179,8 @@ class Trainer:
             group["lr"] = rate * group["factor"]
         for layer, weight in self._flow:
             layer.information_flow = information_flow(self.settings, self._steps, weight)
-        loss, correct, count = self.task.loss(self.model, batch)
         self._optimizer.zero_grad(set_to_none=True)
+        loss, correct, count = self.task.loss(self.model, batch)
         loss.backward()
         clipped = exceeds_value(self._parameters, self.settings)
         norm = clip(self._parameters, self.settings)
