@@ -29,7 +29,7 @@ sanitize: $(VENV)/installed
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so) $$(gcc -print-file-name=libstdc++.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 		$(BIN)/python tests/sanitize.py build/sanitize/_kernels*.so tests/ops/test_native.py tests/ops/test_options.py \
-		tests/ops/test_gemm.py tests/ops/test_cross_entropy.py
+		tests/ops/test_gemm.py tests/ops/test_bfloat16.py tests/ops/test_cross_entropy.py
 
 # That the kernels compile for aarch64 (needs aarch64-linux-gnu-g++) and give the same numbers there (needs qemu-user).
 aarch64:

@@ -37,30 +37,31 @@ bool lay_out(Index steps, Address batch_sizes, Index elements, Index batch, Addr
 }
 
 template <class Real>
-void pack_forward(int cell, int threads, Index hidden, Address weight_hh, Address bias_ih, Address bias_hh, Address panels) {
+void pack_forward(int cell, int threads, bool bfloat16, Index hidden, Address weight_hh, Address bias_ih, Address bias_hh,
+                  Address panels) {
     elman::pack_forward<Real>(elman::Cell(cell), hidden, at<const Real>(weight_hh), at<const Real>(bias_ih),
-                              at<const Real>(bias_hh), at<Real>(panels), threads);
+                              at<const Real>(bias_hh), at<Real>(panels), threads, bfloat16);
 }
 
 template <class Real>
-void pack_backward(int cell, int threads, Index hidden, Address weight_hh, Address panels) {
-    elman::pack_backward<Real>(elman::Cell(cell), hidden, at<const Real>(weight_hh), at<Real>(panels), threads);
+void pack_backward(int cell, int threads, bool bfloat16, Index hidden, Address weight_hh, Address panels) {
+    elman::pack_backward<Real>(elman::Cell(cell), hidden, at<const Real>(weight_hh), at<Real>(panels), threads, bfloat16);
 }
 
 template <class Real>
-void forward(int cell, int threads, const Layout& layout, Index begin, Index end, Address panels, Address gates,
+void forward(int cell, int threads, bool bfloat16, const Layout& layout, Index begin, Index end, Address panels, Address gates,
              Address inner, Address output, Address h, Address c, Address vectors, Address mask, Address zoneout_h,
              Address zoneout_c, bool keep) {
     const nb::gil_scoped_release release;
     elman::forward<Real>(elman::Cell(cell),
                          {layout.piece(begin, end), at<const Real>(panels), at<Real>(gates), layout.hidden, keep,
                           at<Real>(inner), at<Real>(output), at<Real>(h), at<Real>(c), at<const Real>(vectors),
-                          at<const Real>(mask), at<const Real>(zoneout_h), at<const Real>(zoneout_c)},
+                          at<const Real>(mask), at<const Real>(zoneout_h), at<const Real>(zoneout_c), bfloat16},
                          threads);
 }
 
 template <class Real>
-void backward(int cell, int threads, const Layout& layout, Index begin, Index end, Address panels, Address h_0,
+void backward(int cell, int threads, bool bfloat16, const Layout& layout, Index begin, Index end, Address panels, Address h_0,
               Address c_0, Address output, Address gates, Address inner, Address doutput, Address dgates,
               Address dinner, Address dh, Address dc, Address vectors, Address mask, Address zoneout_h,
               Address zoneout_c, Address dvectors, Address norms, Address arrived, Address arrived_c, double clip) {
@@ -70,7 +71,8 @@ void backward(int cell, int threads, const Layout& layout, Index begin, Index en
                            at<const Real>(output), at<const Real>(gates), at<const Real>(inner), at<const Real>(doutput),
                            at<Real>(dgates), at<Real>(dinner), at<Real>(dh), at<Real>(dc), at<const Real>(vectors),
                            at<const Real>(mask), at<const Real>(zoneout_h), at<const Real>(zoneout_c),
-                           at<Real>(dvectors), Real(clip), at<Real>(norms), at<Real>(arrived), at<Real>(arrived_c)},
+                           at<Real>(dvectors), Real(clip), at<Real>(norms), at<Real>(arrived), at<Real>(arrived_c),
+                           bfloat16},
                           threads);
 }
 

@@ -27,29 +27,6 @@ void pack_strip(const Real* b, Index row, Index column, Index depth, Index colum
     }
 }
 
-#ifdef __AVX512F__
-// Rows k and k + 1 of a packed strip, each number beside the one below it, as bfloat16.
-inline void pair_rows(const float* panel, Index depth, Index stride, float* to) {
-    const auto half = [](const float* p) { return _mm512_maskz_cvtepu16_epi32(0xffff, to_bfloat16(load(p))); };
-    for (Index k = 0; k < depth; k += 2)
-        for (Index j = 0; j < stride; j += Lanes<float>) {
-            const float* const p = panel + k * stride + j;
-            __m512i both = half(p);
-            if (k + 1 < depth) both = _mm512_or_si512(both, _mm512_maskz_slli_epi32(0xffff, half(p + stride), 16));
-            __builtin_memcpy(to + k / 2 * stride + j, &both, sizeof both);
-        }
-}
-
-// Neighbours of each row as a pair, in rows of to_stride.
-inline void pair_columns(const float* a, Index stride, Index rows, Index depth, float* to, Index to_stride) {
-    for (Index r = 0; r < rows; ++r)
-        for (Index k = 0; k < depth; k += Lanes<float>) {
-            const __m256i pairs = to_bfloat16(load_some(a + r * stride + k, depth - k));
-            __builtin_memcpy(to + r * to_stride + k / 2, &pairs, sizeof pairs);
-        }
-}
-#endif
-
 // One thread's part. workspace: gemm_workspace.
 template <bool Pairs, class Real>
 void gemm_part(const Gemm<Real>& g, Real* workspace) {

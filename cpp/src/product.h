@@ -11,14 +11,53 @@ inline Index least(Index a, Index b) { return a < b ? a : b; }
 template <class Real>
 constexpr Index padded(Index n) { return (n + Lanes<Real> - 1) / Lanes<Real> * Lanes<Real>; }
 
+// The first elements of p, at most a vector.
+template <class Real>
+inline Vector<Real> load_some(const Real* p, Index count) {
+    return count >= Lanes<Real> ? load(p) : load(p, count);
+}
+
+// Whether products of pairs of bfloat16 are to be had in this tier; the processor may still lack them.
+template <class Real>
+constexpr bool has_pairs = false;
+#ifdef __AVX512F__
+template <>
+constexpr bool has_pairs<float> = true;
+
+// Rows k and k + 1 of a packed strip, each number beside the one below it, as bfloat16.
+inline void pair_rows(const float* panel, Index depth, Index stride, float* to) {
+    const auto half = [](const float* p) { return _mm512_maskz_cvtepu16_epi32(0xffff, to_bfloat16(load(p))); };
+    for (Index k = 0; k < depth; k += 2)
+        for (Index j = 0; j < stride; j += Lanes<float>) {
+            const float* const p = panel + k * stride + j;
+            __m512i both = half(p);
+            if (k + 1 < depth) both = _mm512_or_si512(both, _mm512_maskz_slli_epi32(0xffff, half(p + stride), 16));
+            __builtin_memcpy(to + k / 2 * stride + j, &both, sizeof both);
+        }
+}
+
+// Neighbours of each row as a pair, in rows of to_stride.
+inline void pair_columns(const float* a, Index stride, Index rows, Index depth, float* to, Index to_stride) {
+    for (Index r = 0; r < rows; ++r)
+        for (Index k = 0; k < depth; k += Lanes<float>) {
+            const __m256i pairs = to_bfloat16(load_some(a + r * stride + k, depth - k));
+            __builtin_memcpy(to + r * to_stride + k / 2, &pairs, sizeof pairs);
+        }
+}
+#endif
+
 // Calls body(column, strip, stride) for each vector of columns: its first column, where its lanes of row k = 0 go, and
-// how far row k + 1 lies behind. Shares take the strips in turn.
+// how far row k + 1 lies behind. Shares take the strips in turn. Where there is a `whole` [depth, strip], strips are
+// written there and become pairs in the panels.
 template <class Real, class Body>
-inline void for_column_vectors(Index depth, Index columns, Real* panels, Share share, Body body) {
+inline void for_column_vectors(Index depth, Index columns, Real* panels, Share share, Real* whole, Body body) {
     constexpr Index full = PanelVectors * Lanes<Real>;
     for (Index begin = share.number * full; begin < columns; begin += share.count * full) {
         const Index stride = least(columns - begin, full);
-        for (Index c = 0; c < stride; c += Lanes<Real>) body(begin + c, panels + begin * depth + c, stride);
+        Real* const strip = whole ? whole : panels + begin * depth;
+        for (Index c = 0; c < stride; c += Lanes<Real>) body(begin + c, strip + c, stride);
+        if constexpr (has_pairs<Real>)
+            if (whole) pair_rows(whole, depth, stride, panels + begin * ((depth + 1) / 2));
     }
 }
 
@@ -42,12 +81,6 @@ inline void transpose_from(Vector<Real>* v) {
     if constexpr (Distance > 1) transpose_from<Distance / 2, Real>(v);
 }
 
-// The first elements of p, at most a vector.
-template <class Real>
-inline Vector<Real> load_some(const Real* p, Index count) {
-    return count >= Lanes<Real> ? load(p) : load(p, count);
-}
-
 // to[k, :] = from[:, k] for k < depth, of at most Lanes rows; lanes beyond them become 0.
 template <class Real>
 void transpose(const Real* from, Index from_stride, Index rows, Index depth, Real* to, Index to_stride) {
@@ -63,9 +96,10 @@ void transpose(const Real* from, Index from_stride, Index rows, Index depth, Rea
 
 // Packs the transpose of G matrices [H, depth] that lie behind each other; each takes padded<Real>(H) columns.
 template <class Real>
-void pack_transposed(const Real* matrices, Index count, Index H, Index depth, Real* panels, Share share) {
+void pack_transposed(const Real* matrices, Index count, Index H, Index depth, Real* panels, Share share,
+                     Real* whole = nullptr) {
     const Index width = padded<Real>(H);
-    for_column_vectors(depth, count * width, panels, share, [&](Index column, Real* to, Index stride) {
+    for_column_vectors(depth, count * width, panels, share, whole, [&](Index column, Real* to, Index stride) {
         const Index unit = column % width;
         transpose(matrices + (column / width * H + unit) * depth, depth, least(Lanes<Real>, H - unit), depth, to, stride);
     });
@@ -73,8 +107,8 @@ void pack_transposed(const Real* matrices, Index count, Index H, Index depth, Re
 
 // Packs a matrix [depth, H].
 template <class Real>
-void pack(const Real* matrix, Index depth, Index H, Real* panels, Share share) {
-    for_column_vectors(depth, padded<Real>(H), panels, share, [&](Index unit, Real* to, Index stride) {
+void pack(const Real* matrix, Index depth, Index H, Real* panels, Share share, Real* whole) {
+    for_column_vectors(depth, padded<Real>(H), panels, share, whole, [&](Index unit, Real* to, Index stride) {
         for (Index k = 0; k < depth; ++k) store(to + k * stride, load_some(matrix + k * H + unit, H - unit));
     });
 }
@@ -152,4 +186,18 @@ void multiply(Index rows, Index depth, Index columns, const Real* a, Index a_str
             default: strip<PanelVectors, Accumulate, Pairs>(rows, depth, a, a_stride, panel, out + begin, out_stride); break;
         }
     }
+}
+
+// The same of factors rounded to bfloat16, where the panels hold pairs and `paired` has room for a [rows, padded depth / 2].
+template <bool Accumulate, class Real>
+void multiply(Index rows, Index depth, Index columns, const Real* a, Index a_stride, const Real* panels, Real* out,
+              Index out_stride, bool backwards, Real* paired) {
+    if constexpr (has_pairs<Real>)
+        if (paired) {
+            const Index stride = padded<Real>(depth) / 2;
+            pair_columns(a, a_stride, rows, depth, paired, stride);
+            return multiply<Accumulate, true>(rows, (depth + 1) / 2, columns, paired, stride, panels, out, out_stride,
+                                              backwards);
+        }
+    multiply<Accumulate>(rows, depth, columns, a, a_stride, panels, out, out_stride, backwards);
 }

@@ -10,6 +10,7 @@
 
 #include "denormals.h"
 #include "dispatch.h"
+#include "elman/gemm.h"
 #include "scratch.h"
 
 namespace elman {
@@ -30,7 +31,7 @@ Index width_of(Index hidden) {
 
 // Calls work(group, workspace) for every group: as many as fill the threads evenly, each small enough.
 template <class Real, class Work>
-void share(const Layout& layout, int gates, int threads, Work work) {
+void share(const Layout& layout, int gates, int threads, bool bfloat16, Work work) {
     const Index rows = layout.batch, elements = layout.offsets[layout.end] - layout.offsets[layout.begin];
     if (double(elements) * gates * layout.hidden * layout.hidden < worth_a_thread) threads = 1;
     const Index panel_bytes = gates * layout.hidden * layout.hidden * Index(sizeof(Real));
@@ -38,7 +39,7 @@ void share(const Layout& layout, int gates, int threads, Work work) {
     Index count = ceil_div(rows, threads * most) * threads;
     if (count > rows) count = rows;
     if (threads > count) threads = count > 1 ? int(count) : 1;
-    const Index size = count ? ceil_div(rows, count) * (4 + gates) * width_of<Real>(layout.hidden) : 0;
+    const Index size = count ? ceil_div(rows, count) * (4 + gates * (1 + bfloat16)) * width_of<Real>(layout.hidden) : 0;
     const auto workspace = scratch<Real>(size * threads);
     Index next = 0;
 #pragma omp parallel num_threads(threads) if (threads > 1)
@@ -55,11 +56,22 @@ void share(const Layout& layout, int gates, int threads, Work work) {
     }
 }
 
-template <class Work>
-void share_packing(Index elements, int threads, Work work) {
+// Calls work(share, whole) for every share of a packing; whole: memory for a strip of so many rows with bfloat16, or null.
+template <class Real, class Work>
+void share_packing(Index elements, Index rows, int threads, bool bfloat16, Work work) {
     if (elements < worth_a_thread) threads = 1;
+    const Index of_thread = bfloat16 ? rows * functions<Real>().strip_columns : 0;
+    const auto memory = scratch<Real>(of_thread * threads);
 #pragma omp parallel num_threads(threads) if (threads > 1)
-    work(Share{omp_get_thread_num(), omp_get_num_threads()});
+    {
+        const int number = omp_get_thread_num();
+        work(Share{number, omp_get_num_threads()}, bfloat16 ? memory.get() + of_thread * number : nullptr);
+    }
+}
+
+template <class Real>
+bool in_pairs(bool bfloat16) {
+    return bfloat16 && sizeof(Real) == sizeof(float) && multiplies_bfloat16();
 }
 
 }  // namespace
@@ -82,31 +94,36 @@ Index panels_size(Cell cell, Index hidden) {
 
 template <class Real>
 void pack_forward(Cell cell, Index hidden, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels,
-                  int threads) {
+                  int threads, bool bfloat16) {
     const auto pack = functions<Real>().cells[int(cell)].pack_forward;
-    share_packing(panels_size<Real>(cell, hidden), threads,
-                  [&](Share share) { pack(hidden, weight_hh, bias_ih, bias_hh, panels, share); });
+    share_packing<Real>(
+        panels_size<Real>(cell, hidden), hidden, threads, in_pairs<Real>(bfloat16),
+        [&](Share share, Real* whole) { pack(hidden, weight_hh, bias_ih, bias_hh, panels, share, whole); });
 }
 
 template <class Real>
-void pack_backward(Cell cell, Index hidden, const Real* weight_hh, Real* panels, int threads) {
+void pack_backward(Cell cell, Index hidden, const Real* weight_hh, Real* panels, int threads, bool bfloat16) {
     const auto pack = functions<Real>().cells[int(cell)].pack_backward;
-    share_packing(panels_size<Real>(cell, hidden), threads,
-                  [&](Share share) { pack(hidden, weight_hh, panels, share); });
+    share_packing<Real>(panels_size<Real>(cell, hidden), gates_of(cell) * hidden, threads, in_pairs<Real>(bfloat16),
+                        [&](Share share, Real* whole) { pack(hidden, weight_hh, panels, share, whole); });
 }
 
 template <class Real>
 void forward(Cell cell, const Forward<Real>& arguments, int threads) {
     const auto rows = functions<Real>().cells[int(cell)].forward;
-    share<Real>(arguments.layout, gates_of(cell), threads,
-                [&](Group group, Real* workspace) { rows(arguments, group, workspace); });
+    Forward<Real> f = arguments;
+    f.bfloat16 = in_pairs<Real>(f.bfloat16);
+    share<Real>(f.layout, gates_of(cell), threads, f.bfloat16,
+                [&](Group group, Real* workspace) { rows(f, group, workspace); });
 }
 
 template <class Real>
 void backward(Cell cell, const Backward<Real>& arguments, int threads) {
     const auto rows = functions<Real>().cells[int(cell)].backward;
-    share<Real>(arguments.layout, gates_of(cell), threads,
-                [&](Group group, Real* workspace) { rows(arguments, group, workspace); });
+    Backward<Real> b = arguments;
+    b.bfloat16 = in_pairs<Real>(b.bfloat16);
+    share<Real>(b.layout, gates_of(cell), threads, b.bfloat16,
+                [&](Group group, Real* workspace) { rows(b, group, workspace); });
 }
 
 template <class Real>
@@ -124,7 +141,7 @@ void sequence(Cell cell, const Sequence<Real>& s, int threads) {
         const FlushDenormals flush;
         const Share share{omp_get_thread_num(), omp_get_num_threads()};
         f.pack_input(s.hidden, s.input, s.weight_ih, input_panels, share);
-        f.pack_forward(s.hidden, s.weight_hh, s.bias_ih, s.bias_hh, panels, share);
+        f.pack_forward(s.hidden, s.weight_hh, s.bias_ih, s.bias_hh, panels, share, nullptr);
 #pragma omp barrier
         const Index first = elements * share.number / share.count, last = elements * (share.number + 1) / share.count;
         f.project(s.hidden, s.input, last - first, s.x + first * s.input, input_panels, projected + first * gates * width);
@@ -174,8 +191,8 @@ void states_before(const Layout& layout, const Real* output, const Real* h_0, Re
 
 #define ELMAN_INSTANTIATE(Real)                                                                      \
     template Index panels_size<Real>(Cell, Index);                                                  \
-    template void pack_forward(Cell, Index, const Real*, const Real*, const Real*, Real*, int);     \
-    template void pack_backward(Cell, Index, const Real*, Real*, int);                              \
+    template void pack_forward(Cell, Index, const Real*, const Real*, const Real*, Real*, int, bool); \
+    template void pack_backward(Cell, Index, const Real*, Real*, int, bool);                        \
     template void forward(Cell, const Forward<Real>&, int);                                         \
     template void backward(Cell, const Backward<Real>&, int);                                       \
     template void sequence(Cell, const Sequence<Real>&, int);                                       \

@@ -22,22 +22,23 @@ void pack_biases(const Real* bias_ih, const Real* bias_hh, Index H, Real* of_pro
 }
 
 template <class Cell, class Real>
-void pack_forward(Index H, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels, Share share) {
+void pack_forward(Index H, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels, Share share,
+                  Real* whole) {
     const Index columns = Cell::gates * padded<Real>(H);
     constexpr int first = Cell::resets ? Cell::gates - 1 : Cell::gates;  // gates of the first product
-    if constexpr (Cell::product) pack_transposed(weight_hh, first, H, H, panels, share);
+    if constexpr (Cell::product) pack_transposed(weight_hh, first, H, H, panels, share, whole);
     if constexpr (Cell::resets)
-        pack_transposed(weight_hh + first * H * H, 1, H, H, panels + H * first * padded<Real>(H), share);
+        pack_transposed(weight_hh + first * H * H, 1, H, H, panels + H * first * padded<Real>(H), share, whole);
     if (share.number != 0) return;
     Real* const biases = panels + (Cell::product ? H : 0) * columns;
     pack_biases<Cell>(bias_ih, bias_hh, H, biases, biases + columns);
 }
 
 template <class Cell, class Real>
-void pack_backward(Index H, const Real* weight_hh, Real* panels, Share share) {
+void pack_backward(Index H, const Real* weight_hh, Real* panels, Share share, Real* whole) {
     constexpr int first = Cell::resets ? Cell::gates - 1 : Cell::gates;
-    if constexpr (Cell::product) pack(weight_hh, first * H, H, panels, share);
-    if constexpr (Cell::resets) pack(weight_hh + first * H * H, H, H, panels + first * H * padded<Real>(H), share);
+    if constexpr (Cell::product) pack(weight_hh, first * H, H, panels, share, whole);
+    if constexpr (Cell::resets) pack(weight_hh + first * H * H, H, H, panels + first * H * padded<Real>(H), share, whole);
 }
 
 template <class Cell, class Real>
@@ -74,6 +75,7 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
     Real* const reset = products + rows * G * width;           // [rows, width] r h where a second product sees it
     Real* const normalised_c = reset;                          // [width] c as h sees it where that is normalised
     Real* const entering = f.mask ? reset + rows * width : h;  // [rows, width] h as the product sees it
+    Real* const paired = f.bfloat16 ? reset + 2 * rows * width : nullptr;
     const Real* const projected_bias = f.panels + (Cell::product ? H : 0) * G * width;
     const Real* const product_bias = projected_bias + G * width;
     const auto mask = [&](Index r, Index unit) { return f.mask + (group.first + r) * H + unit; };
@@ -91,7 +93,7 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
         const Index alive = alive_at(l, t, group);
         if (alive == 0) continue;
         if constexpr (Cell::product)
-            multiply<false>(alive, H, first_gates * width, entering, width, f.panels, products, G * width, p & 1);
+            multiply<false>(alive, H, first_gates * width, entering, width, f.panels, products, G * width, p & 1, paired);
         if constexpr (Cell::resets) {
             for (Index r = 0; r < alive; ++r) {
                 const Index element = l.offsets[t] + group.first + r - l.offsets[l.begin];
@@ -102,7 +104,7 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
                 });
             }
             multiply<false>(alive, H, width, reset, width, f.panels + H * first_gates * width,
-                            products + first_gates * width, G * width, p & 1);
+                            products + first_gates * width, G * width, p & 1, paired);
         }
         for (Index r = 0; r < alive; ++r) {
             const Index element = l.offsets[t] + group.first + r;
@@ -159,6 +161,7 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
     Real* const dentering = dreset + rows * width;      // [rows, width] of h as the product sees it
     Real* const dc_by_h = dreset;                       // [width] of c by way of h where h sees it normalised
     Real* const normalised_c = dentering;               // [width]
+    Real* const paired = b.bfloat16 ? dentering + rows * width : nullptr;
     clear(dh, 2 * rows * width);
     copy_rows(rows, H, b.dh + group.first * H, H, dh, width);
     if constexpr (Cell::has_c) copy_rows(rows, H, b.dc + group.first * H, H, dc, width);
@@ -261,7 +264,7 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
         }
         if constexpr (Cell::resets) {
             multiply<false>(alive, H, width, dproducts + first_gates * H, G * H, b.panels + first_gates * H * width, dreset,
-                            width, p & 1);
+                            width, p & 1, paired);
             for (Index r = 0; r < alive; ++r) {
                 const Index row = group.first + r, element = l.offsets[t] + row, place = element - l.offsets[l.begin];
                 const bool inside = r < had_before;
@@ -285,7 +288,7 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
         }
         if constexpr (Cell::product) {
             if (b.mask) {
-                multiply<false>(alive, first_gates * H, width, dproducts, G * H, b.panels, dentering, width, p & 1);
+                multiply<false>(alive, first_gates * H, width, dproducts, G * H, b.panels, dentering, width, p & 1, paired);
                 for (Index r = 0; r < alive; ++r)
                     for_blocks<Real>(H, [&](Index unit, auto lanes) {
                         const Index at = r * width + unit;
@@ -293,7 +296,7 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
                         store(dh + at, load(dh + at) + load(dentering + at) * mask);
                     });
             } else {
-                multiply<true>(alive, first_gates * H, width, dproducts, G * H, b.panels, dh, width, p & 1);
+                multiply<true>(alive, first_gates * H, width, dproducts, G * H, b.panels, dh, width, p & 1, paired);
             }
         }
         if (b.clip > 0)

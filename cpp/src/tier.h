@@ -20,14 +20,16 @@ struct Share {
 template <class Real>
 struct CellFunctions {
     // For h W_hh^T: [H, G * width], and behind it the biases that join W_ih x and the product, [G * width] each.
-    void (*pack_forward)(Index hidden, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels, Share);
-    // For da W_hh: [G * H, width].
-    void (*pack_backward)(Index hidden, const Real* weight_hh, Real* panels, Share);
+    // whole: null, or memory for G * H rows of a strip, and the matrix is packed as pairs of bfloat16.
+    void (*pack_forward)(Index hidden, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels, Share,
+                         Real* whole);
+    // For da W_hh: [G * H, width], likewise.
+    void (*pack_backward)(Index hidden, const Real* weight_hh, Real* panels, Share, Real* whole);
     // For W_ih x: [I, G * width].
     void (*pack_input)(Index hidden, Index input, const Real* weight_ih, Real* panels, Share);
     // projected [rows, G * width] = x [rows, I] times those panels.
     void (*project)(Index hidden, Index input, Index rows, const Real* x, const Real* panels, Real* projected);
-    // workspace: (4 + G) * width for each row of the group.
+    // workspace: (4 + G) * width for each row of the group, and another G * width with bfloat16.
     void (*forward)(const Forward<Real>&, Group, Real* workspace);
     void (*backward)(const Backward<Real>&, Group, Real* workspace);
     // Units [first, last) of every row; `h_before` [B, H] is the state before. workspace: (4 * G + 1) * width.
@@ -41,6 +43,7 @@ struct Functions {
     void (*gemm)(const Gemm<Real>&, Real* workspace);  // one thread's part
     void (*gemm_bfloat16)(const Gemm<Real>&, Real* workspace);  // or null
     Index gemm_workspace;
+    Index strip_columns;  // of a packed matrix, at most
     void (*cross_entropy)(const CrossEntropy<Real>&, Index first_row, Index last_row);
 };
 

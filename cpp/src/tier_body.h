@@ -46,6 +46,7 @@ constexpr Functions<Real> functions() {
             gemm_part<false, Real>,
             gemm_of_pairs<Real>(),
             gemm_workspace<Real>(),
+            PanelVectors * Lanes<Real>,
             cross_entropy_rows<Real>};
 }
 

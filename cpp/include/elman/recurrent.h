@@ -75,6 +75,7 @@ struct Forward {
     const Real* mask = nullptr;       // [B, H] multiplies h before it enters the product, or null
     const Real* zoneout_h = nullptr;  // [N, H] share of the old h that a unit keeps, or null; not for the RNN
     const Real* zoneout_c = nullptr;  // [N, H] likewise of c
+    bool bfloat16 = false;            // as the panels were packed
 };
 
 template <class Real>
@@ -100,6 +101,7 @@ struct Backward {
     Real* norms = nullptr;     // [N, 3] |dL/dh|, |dL/dc| and |dgates| (normalised: |dinner|) of each element, or null
     Real* arrived = nullptr;   // [N, H] what of dL/dh came from later steps, or null
     Real* arrived_c = nullptr; // [N, H] likewise of c
+    bool bfloat16 = false;     // as the panels were packed
 };
 
 // A whole small call in one: every row has all T steps, nothing is kept for a backward pass.
@@ -136,13 +138,15 @@ struct Step {
 bool lay_out(Index steps, const Index* batch_sizes, Index elements, Index batch, Index* offsets);
 
 // The recurrent matrix in the order in which the products read it, with the biases; packed once, for all pieces.
+// With bfloat16 it is rounded to that, and so is what it is multiplied with; sums stay float32. Without effect where
+// multiplies_bfloat16() (gemm.h) is false, and of float64.
 template <class Real>
 Index panels_size(Cell cell, Index hidden);  // in elements, of either
 template <class Real>
 void pack_forward(Cell cell, Index hidden, const Real* weight_hh, const Real* bias_ih, const Real* bias_hh, Real* panels,
-                  int threads);
+                  int threads, bool bfloat16 = false);
 template <class Real>
-void pack_backward(Cell cell, Index hidden, const Real* weight_hh, Real* panels, int threads);
+void pack_backward(Cell cell, Index hidden, const Real* weight_hh, Real* panels, int threads, bool bfloat16 = false);
 
 template <class Real>
 void forward(Cell cell, const Forward<Real>& arguments, int threads);

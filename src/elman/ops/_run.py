@@ -59,6 +59,7 @@ class Run:
 
     def __init__(self, cell: str, data: Tensor, batch_sizes: Tensor, h_0: Tensor, reverse: bool) -> None:
         self.cell, self.threads = NUMBER[cell], torch.get_num_threads()
+        self.bfloat16 = torch.get_float32_matmul_precision() == "medium"
         self.batch, self.hidden = h_0.shape
         self.stacked = GATES[cell] * self.hidden
         # Columns of the recurrent product, the last ones, whose gradient is another than that of the projection.
@@ -102,13 +103,14 @@ class Run:
     def packed(self, function: str, *matrices: Tensor | None) -> Tensor:
         panels = self.new(1, kernel("panels_size", self.like.dtype)(self.cell, self.hidden))
         kernel(function, self.like.dtype)(
-            self.cell, self.threads, self.hidden, *map(address, matrices), panels.data_ptr()
+            self.cell, self.threads, self.bfloat16, self.hidden, *map(address, matrices), panels.data_ptr()
         )
         return panels
 
     def call(self, function: str, piece: Piece, *tensors: Tensor | None, last: float | bool) -> None:
         kernel(function, self.like.dtype)(
-            self.cell, self.threads, self.layout, piece.begin, piece.end, *map(address, tensors), last
+            *(self.cell, self.threads, self.bfloat16, self.layout),
+            *(piece.begin, piece.end, *map(address, tensors), last),
         )
 
     def states_before(self, piece: Piece, output: Tensor, h_0: Tensor) -> Tensor:
