@@ -188,16 +188,28 @@ void multiply(Index rows, Index depth, Index columns, const Real* a, Index a_str
     }
 }
 
-// The same of factors rounded to bfloat16, where the panels hold pairs and `paired` has room for a [rows, padded depth / 2].
+// A thread's part of `size`, in multiples of the grain.
+struct Part {
+    Index first, last;
+};
+inline Part part_of(Index size, Index grain, const Group& group) {
+    const Index grains = (size + grain - 1) / grain;
+    return {least(size, grains * group.number / group.count * grain),
+            least(size, grains * (group.number + 1) / group.count * grain)};
+}
+
+// A thread's strips of such a product. Where the panels hold pairs, `paired` has room for a [rows, padded depth / 2].
 template <bool Accumulate, class Real>
-void multiply(Index rows, Index depth, Index columns, const Real* a, Index a_stride, const Real* panels, Real* out,
-              Index out_stride, bool backwards, Real* paired) {
+void multiply(const Group& group, Index rows, Index depth, Index columns, const Real* a, Index a_stride,
+              const Real* panels, Real* out, Index out_stride, bool backwards, Real* paired) {
+    const Part mine = part_of(columns, PanelVectors * Lanes<Real>, group);
+    columns = mine.last - mine.first, out += mine.first;
     if constexpr (has_pairs<Real>)
         if (paired) {
-            const Index stride = padded<Real>(depth) / 2;
+            const Index stride = padded<Real>(depth) / 2, pairs = (depth + 1) / 2;
             pair_columns(a, a_stride, rows, depth, paired, stride);
-            return multiply<Accumulate, true>(rows, (depth + 1) / 2, columns, paired, stride, panels, out, out_stride,
-                                              backwards);
+            return multiply<Accumulate, true>(rows, pairs, columns, paired, stride, panels + mine.first * pairs, out,
+                                              out_stride, backwards);
         }
-    multiply<Accumulate>(rows, depth, columns, a, a_stride, panels, out, out_stride, backwards);
+    multiply<Accumulate>(rows, depth, columns, a, a_stride, panels + mine.first * depth, out, out_stride, backwards);
 }

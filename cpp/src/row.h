@@ -8,6 +8,12 @@ inline void for_blocks(Index hidden, Body body) {
     if (unit < hidden) body(unit, Partial{hidden - unit});
 }
 
+// The same of the units [first, last), the first one the first of a block.
+template <class Real, class Body>
+inline void for_blocks(Index first, Index last, Body body) {
+    for_blocks<Real>(last - first, [&](Index block, auto lanes) { body(first + block, lanes); });
+}
+
 template <class Real>
 void copy_rows(Index rows, Index hidden, const Real* from, Index from_stride, Real* to, Index to_stride) {
     for (Index r = 0; r < rows; ++r)

@@ -1,4 +1,5 @@
-// Cuts the rows into groups and lets the threads take them, longest first.
+// Shares out the time loops. Rows never meet, so threads take groups of rows, longest first. A few rows of which each
+// step fetches a matrix that outgrows a core's cache are gone through together, each thread with its own units.
 //
 // OpenMP, because torch's own pool is OpenMP's: both share one runtime and one set of threads, so ours never compete
 // with torch's that are still spinning after a product.
@@ -18,8 +19,16 @@ namespace {
 
 // Rows of a group: two tiles, and four where the panels outgrow the L2 cache and each row more saves fetching them.
 constexpr Index group_rows = 12, group_rows_of_large = 24;
+constexpr Index rows_together = 4;  // a thread; with more, the products take longer than fetching the matrix
 constexpr Index large_bytes = 1 << 20;
 constexpr double worth_a_thread = 200000;  // multiplications; below, waking a thread takes longer than the work
+
+void wait_for_the_others() {
+#pragma omp barrier
+}
+
+// Whether a step needs no number of all units but the state's before it.
+bool units_part(Cell cell) { return traits_of(cell).product && !traits_of(cell).normalised && cell != Cell::gru_before; }
 
 Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
 
@@ -29,17 +38,33 @@ Index width_of(Index hidden) {
     return ceil_div(hidden, lanes) * lanes;
 }
 
+// All threads go through the steps of all rows together.
+template <class Real, class Work>
+void share_units(Index rows, Index of_row, Index of_thread, int threads, Work work) {
+    const auto workspace = scratch<Real>(rows * (of_row + of_thread * threads));
+#pragma omp parallel num_threads(threads)
+    {
+        const FlushDenormals flush;
+        work(Group{0, rows, omp_get_thread_num(), omp_get_num_threads(), wait_for_the_others}, workspace.get());
+    }
+}
+
 // Calls work(group, workspace) for every group: as many as fill the threads evenly, each small enough.
 template <class Real, class Work>
-void share(const Layout& layout, int gates, int threads, bool bfloat16, Work work) {
+void share(Cell cell, const Layout& layout, int threads, bool bfloat16, bool together, Work work) {
     const Index rows = layout.batch, elements = layout.offsets[layout.end] - layout.offsets[layout.begin];
+    const Index gates = gates_of(cell), width = width_of<Real>(layout.hidden);
     if (double(elements) * gates * layout.hidden * layout.hidden < worth_a_thread) threads = 1;
-    const Index panel_bytes = gates * layout.hidden * layout.hidden * Index(sizeof(Real));
-    const Index most = panel_bytes > large_bytes ? group_rows_of_large : group_rows;
+    const Index panel_bytes = gates * layout.hidden * layout.hidden * Index(sizeof(Real)) / (bfloat16 ? 2 : 1);
+    const bool large = panel_bytes > large_bytes;
+    const Index of_row = (4 + gates) * width, of_thread = bfloat16 ? gates * width : 0;
+    if (threads > 1 && large && together && rows <= rows_together * threads)
+        return share_units<Real>(rows, of_row, of_thread, threads, work);
+    const Index most = large ? group_rows_of_large : group_rows;
     Index count = ceil_div(rows, threads * most) * threads;
     if (count > rows) count = rows;
     if (threads > count) threads = count > 1 ? int(count) : 1;
-    const Index size = count ? ceil_div(rows, count) * (4 + gates * (1 + bfloat16)) * width_of<Real>(layout.hidden) : 0;
+    const Index size = count ? ceil_div(rows, count) * (of_row + of_thread) : 0;
     const auto workspace = scratch<Real>(size * threads);
     Index next = 0;
 #pragma omp parallel num_threads(threads) if (threads > 1)
@@ -113,8 +138,8 @@ void forward(Cell cell, const Forward<Real>& arguments, int threads) {
     const auto rows = functions<Real>().cells[int(cell)].forward;
     Forward<Real> f = arguments;
     f.bfloat16 = in_pairs<Real>(f.bfloat16);
-    share<Real>(f.layout, gates_of(cell), threads, f.bfloat16,
-                [&](Group group, Real* workspace) { rows(f, group, workspace); });
+    share<Real>(cell, f.layout, threads, f.bfloat16, units_part(cell),
+                [&](const Group& group, Real* workspace) { rows(f, group, workspace); });
 }
 
 template <class Real>
@@ -122,8 +147,8 @@ void backward(Cell cell, const Backward<Real>& arguments, int threads) {
     const auto rows = functions<Real>().cells[int(cell)].backward;
     Backward<Real> b = arguments;
     b.bfloat16 = in_pairs<Real>(b.bfloat16);
-    share<Real>(b.layout, gates_of(cell), threads, b.bfloat16,
-                [&](Group group, Real* workspace) { rows(b, group, workspace); });
+    share<Real>(cell, b.layout, threads, b.bfloat16, units_part(cell) && !b.norms,
+                [&](const Group& group, Real* workspace) { rows(b, group, workspace); });
 }
 
 template <class Real>

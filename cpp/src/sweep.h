@@ -75,16 +75,21 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
     Real* const reset = products + rows * G * width;           // [rows, width] r h where a second product sees it
     Real* const normalised_c = reset;                          // [width] c as h sees it where that is normalised
     Real* const entering = f.mask ? reset + rows * width : h;  // [rows, width] h as the product sees it
-    Real* const paired = f.bfloat16 ? reset + 2 * rows * width : nullptr;
+    Real* const paired = f.bfloat16 ? reset + (2 + group.number * G) * rows * width : nullptr;
     const Real* const projected_bias = f.panels + (Cell::product ? H : 0) * G * width;
     const Real* const product_bias = projected_bias + G * width;
     const auto mask = [&](Index r, Index unit) { return f.mask + (group.first + r) * H + unit; };
-    clear(h, 2 * rows * width);
-    copy_rows(rows, H, f.h + group.first * H, H, h, width);
-    if constexpr (Cell::has_c) copy_rows(rows, H, f.c + group.first * H, H, c, width);
+    const auto [first, last] = part_of(H, Lanes<Real>, group);
+    const auto wait = [&] {
+        if (group.wait) group.wait();
+    };
+    if (group.number == 0) clear(h, 2 * rows * width);
+    wait();
+    copy_rows(rows, last - first, f.h + group.first * H + first, H, h + first, width);
+    if constexpr (Cell::has_c) copy_rows(rows, last - first, f.c + group.first * H + first, H, c + first, width);
     if (f.mask)
         for (Index r = 0; r < rows; ++r)
-            for_blocks<Real>(H, [&](Index unit, auto lanes) {
+            for_blocks<Real>(first, last, [&](Index unit, auto lanes) {
                 store(entering + r * width + unit, load(h + r * width + unit) * lanes.get(mask(r, unit)));
             });
 
@@ -92,8 +97,9 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
         const Index t = l.reverse ? l.begin + l.end - 1 - p : p;
         const Index alive = alive_at(l, t, group);
         if (alive == 0) continue;
+        wait();
         if constexpr (Cell::product)
-            multiply<false>(alive, H, first_gates * width, entering, width, f.panels, products, G * width, p & 1, paired);
+            multiply<false>(group, alive, H, first_gates * width, entering, width, f.panels, products, G * width, p & 1, paired);
         if constexpr (Cell::resets) {
             for (Index r = 0; r < alive; ++r) {
                 const Index element = l.offsets[t] + group.first + r - l.offsets[l.begin];
@@ -103,9 +109,10 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
                     store(reset + r * width + unit, sigmoid(a) * load(entering + r * width + unit));
                 });
             }
-            multiply<false>(alive, H, width, reset, width, f.panels + H * first_gates * width,
+            multiply<false>(group, alive, H, width, reset, width, f.panels + H * first_gates * width,
                             products + first_gates * width, G * width, p & 1, paired);
         }
+        wait();
         for (Index r = 0; r < alive; ++r) {
             const Index element = l.offsets[t] + group.first + r;
             Real* const gates = f.gates + (element - l.offsets[l.begin]) * G * f.gate_width;
@@ -113,7 +120,7 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
             if constexpr (Cell::together > 0)
                 normalise_row<Cell>(products + r * G * width, width, gates, f.gate_width, c + r * width, f.vectors, H,
                                     normalised_c, inner);
-            for_blocks<Real>(H, [&](Index unit, auto lanes) {
+            for_blocks<Real>(first, last, [&](Index unit, auto lanes) {
                 Vector<Real> product[G], projected[G], gate[G];
                 for (int g = 0; g < G; ++g) {
                     const Index k = g * width + unit;
@@ -144,8 +151,8 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
             });
         }
     }
-    copy_rows(rows, H, h, width, f.h + group.first * H, H);
-    if constexpr (Cell::has_c) copy_rows(rows, H, c, width, f.c + group.first * H, H);
+    copy_rows(rows, last - first, h + first, width, f.h + group.first * H + first, H);
+    if constexpr (Cell::has_c) copy_rows(rows, last - first, c + first, width, f.c + group.first * H + first, H);
 }
 
 template <class Cell, class Real>
@@ -161,10 +168,15 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
     Real* const dentering = dreset + rows * width;      // [rows, width] of h as the product sees it
     Real* const dc_by_h = dreset;                       // [width] of c by way of h where h sees it normalised
     Real* const normalised_c = dentering;               // [width]
-    Real* const paired = b.bfloat16 ? dentering + rows * width : nullptr;
-    clear(dh, 2 * rows * width);
-    copy_rows(rows, H, b.dh + group.first * H, H, dh, width);
-    if constexpr (Cell::has_c) copy_rows(rows, H, b.dc + group.first * H, H, dc, width);
+    Real* const paired = b.bfloat16 ? dentering + (1 + group.number * G) * rows * width : nullptr;
+    const auto [first, last] = part_of(H, Lanes<Real>, group);
+    const auto wait = [&] {
+        if (group.wait) group.wait();
+    };
+    if (group.number == 0) clear(dh, 2 * rows * width);
+    wait();
+    copy_rows(rows, last - first, b.dh + group.first * H + first, H, dh + first, width);
+    if constexpr (Cell::has_c) copy_rows(rows, last - first, b.dc + group.first * H + first, H, dc + first, width);
 
     for (Index p = l.end - 1; p >= l.begin; --p) {
         const Index t = l.reverse ? l.begin + l.end - 1 - p : p;
@@ -192,7 +204,7 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
                         return d;
                     },
                     dc_by_h, normalised_c, dvectors);
-            for_blocks<Real>(H, [&](Index unit, auto lanes) {
+            for_blocks<Real>(first, last, [&](Index unit, auto lanes) {
                 Vector<Real> gate[G], dgate[G], dproduct[G], dvector[U > 0 ? U : 1];
                 const UnitVectors<Cell, Real> vectors(b.vectors, H, unit, lanes);
                 Block<Real> s;
@@ -263,8 +275,8 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
             }
         }
         if constexpr (Cell::resets) {
-            multiply<false>(alive, H, width, dproducts + first_gates * H, G * H, b.panels + first_gates * H * width, dreset,
-                            width, p & 1, paired);
+            multiply<false>(group, alive, H, width, dproducts + first_gates * H, G * H, b.panels + first_gates * H * width,
+                            dreset, width, p & 1, paired);
             for (Index r = 0; r < alive; ++r) {
                 const Index row = group.first + r, element = l.offsets[t] + row, place = element - l.offsets[l.begin];
                 const bool inside = r < had_before;
@@ -287,24 +299,31 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
             }
         }
         if constexpr (Cell::product) {
+            wait();
             if (b.mask) {
-                multiply<false>(alive, first_gates * H, width, dproducts, G * H, b.panels, dentering, width, p & 1, paired);
+                multiply<false>(group, alive, first_gates * H, width, dproducts, G * H, b.panels, dentering, width, p & 1,
+                                paired);
+                wait();
                 for (Index r = 0; r < alive; ++r)
-                    for_blocks<Real>(H, [&](Index unit, auto lanes) {
+                    for_blocks<Real>(first, last, [&](Index unit, auto lanes) {
                         const Index at = r * width + unit;
                         const Vector<Real> mask = lanes.get(b.mask + (group.first + r) * H + unit);
                         store(dh + at, load(dh + at) + load(dentering + at) * mask);
                     });
             } else {
-                multiply<true>(alive, first_gates * H, width, dproducts, G * H, b.panels, dh, width, p & 1, paired);
+                multiply<true>(group, alive, first_gates * H, width, dproducts, G * H, b.panels, dh, width, p & 1, paired);
+                wait();
             }
         }
         if (b.clip > 0)
-            for (Index i = 0; i < alive * width; i += Lanes<Real>)
-                store(dh + i, at_least(at_most(load(dh + i), b.clip), -b.clip));
+            for (Index r = 0; r < alive; ++r)
+                for_blocks<Real>(first, last, [&](Index unit, auto lanes) {
+                    Real* const d = dh + r * width + unit;
+                    lanes.put(d, at_least(at_most(lanes.get(d), b.clip), -b.clip));
+                });
     }
-    copy_rows(rows, H, dh, width, b.dh + group.first * H, H);
-    if constexpr (Cell::has_c) copy_rows(rows, H, dc, width, b.dc + group.first * H, H);
+    copy_rows(rows, last - first, dh + first, width, b.dh + group.first * H + first, H);
+    if constexpr (Cell::has_c) copy_rows(rows, last - first, dc + first, width, b.dc + group.first * H + first, H);
 }
 
 template <class Cell, class Real>

@@ -7,9 +7,11 @@
 
 namespace elman {
 
-// Rows [first, last), which go through the steps together.
+// Rows [first, last), which go through the steps together, by one thread or by several of which each has its own units.
 struct Group {
     Index first, last;
+    Index number = 0, count = 1;  // this thread, of so many
+    void (*wait)() = nullptr;     // for the others
 };
 
 // One of `count` shares of a packing.
@@ -29,7 +31,8 @@ struct CellFunctions {
     void (*pack_input)(Index hidden, Index input, const Real* weight_ih, Real* panels, Share);
     // projected [rows, G * width] = x [rows, I] times those panels.
     void (*project)(Index hidden, Index input, Index rows, const Real* x, const Real* panels, Real* projected);
-    // workspace: (4 + G) * width for each row of the group, and another G * width with bfloat16.
+    // workspace: (4 + G) * width for each row of the group, and for each of its threads another G * width with bfloat16.
+    // A group of several threads is for cells that have one product and no normalisation, and without norms.
     void (*forward)(const Forward<Real>&, Group, Real* workspace);
     void (*backward)(const Backward<Real>&, Group, Real* workspace);
     // Units [first, last) of every row; `h_before` [B, H] is the state before. workspace: (4 * G + 1) * width.

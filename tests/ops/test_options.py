@@ -250,3 +250,27 @@ def test_weights_of_another_cell_are_refused(case):
     other = args.weights._replace(weight_hh=None if case.cell.product else args.weights.weight_ih)
     with pytest.raises(UsageError, match="recurrent matrix weight_hh"):
         ops.recurrent(case.name, args.data, args.batch_sizes, args.state_0, other)
+
+
+@pytest.mark.parametrize("precision", ["highest", "medium"])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("kind", ["none", "mask", "zoneout", "clip"])
+@pytest.mark.parametrize("case", [case for case in NATIVE if case.cell.product], ids=str)
+def test_threads_that_share_the_units_of_a_large_matrix_change_nothing(case, kind, reverse, precision):
+    hidden = math.isqrt(2**18 // case.cell.gates) + 3  # beyond the cache that a core has to itself
+    args = arguments(case, [6, 6, 4, 4, 2, 1, 0, 0], input_size=1, hidden_size=hidden, dtype=torch.float32)
+    options = Options() if kind == "none" else options_of(kind, case, args)
+    threads, found = torch.get_num_threads(), []
+    torch.set_float32_matmul_precision(precision)
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            found.append(results_and_gradients(case, args, options, reverse))
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision("highest")
+    rows = [*range(1 + case.states), *range(2 + case.states, 2 + 2 * case.states)]  # results and gradients of states
+    for other in found[1:]:
+        assert all(torch.equal(found[0][place], other[place]) for place in rows)
+        if precision == "highest":
+            close(other, found[0], kind="kernel")
