@@ -134,7 +134,7 @@ def markdown() -> str:
         "`python benchmarks/family.py`: one layer, forward and backward, float32, B 32, T 200, I = H = 128. First what",
         "a cell or option costs beside the plain cell of its kind (the rows of `rnn_tanh`, `lstm` and `gru` themselves",
         "show the noise); then a torch loop over the same formulas, `elman.ops.reference`, against ours. Medians of",
-        "interleaved runs.",
+        f"interleaved runs, {', '.join(sorted({row['cpu'] for row in newest.values()}))}.",
         "",
         "| cell | runs on | time / plain cell's | torch loop's time / ours |",
         "| --- | --- | --- | --- |",

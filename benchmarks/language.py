@@ -31,7 +31,7 @@ from elman import classify, language
 from elman.language.model import build_network, negative_log_likelihood
 from elman.language.task import LanguageTask
 from elman.text import Documents, TextTokenizer, corpus
-from elman.training import PRECISIONS, FitEvents, build_optimizer, clip
+from elman.training import PRECISIONS, FitEvents, build_optimizer, clip, products_in
 
 RESULTS = Path(__file__).parent / "results" / "language.jsonl"
 PLOT = Path(__file__).parent.parent / "docs" / "few-labels.png"
@@ -101,8 +101,7 @@ def speed(arguments: argparse.Namespace) -> None:
     """Steps of ours and of PyTorch's in turn, from the same weights, which must have the same losses first."""
     torch.set_num_threads(arguments.threads)
     # Of both: torch's products round their factors to bfloat16 too.
-    torch.set_float32_matmul_precision("medium" if arguments.precision == "bfloat16" else "highest")
-    with tempfile.TemporaryDirectory() as scratch:
+    with products_in(arguments.precision), tempfile.TemporaryDirectory() as scratch:
         text = Documents([arguments.data / "ptb" / "ptb.train.txt.gz"])
         tokenizer = TextTokenizer.fit((line for line, _ in text), kind="spaces", generative=True)
         ids = corpus.encode(text, tokenizer, Path(scratch) / "train")

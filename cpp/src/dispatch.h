@@ -6,6 +6,8 @@ namespace elman {
 
 const Tier& current_tier();
 
+constexpr double worth_a_thread = 200000;  // multiplications; below, waking a thread takes longer than the work
+
 template <class Real>
 const Functions<Real>& functions();
 template <>

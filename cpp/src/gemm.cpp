@@ -11,7 +11,6 @@
 namespace elman {
 namespace {
 
-constexpr double worth_a_thread = 200000;  // multiplications; below, waking a thread takes longer than the work
 constexpr Index row_grain = 6, column_grain = 64;
 
 // The share `number` of `count` of `size`, in multiples of the grain.

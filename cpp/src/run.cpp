@@ -21,7 +21,6 @@ namespace {
 constexpr Index group_rows = 12, group_rows_of_large = 24;
 constexpr Index rows_together = 4;  // a thread; with more, the products take longer than fetching the matrix
 constexpr Index large_bytes = 1 << 20;
-constexpr double worth_a_thread = 200000;  // multiplications; below, waking a thread takes longer than the work
 
 void wait_for_the_others() {
 #pragma omp barrier

@@ -8,7 +8,7 @@ from .checkpoint import write_tensors, write_text
 from .history import Epoch, from_csv, gradient_summary, to_csv
 from .interrupt import StopRequest, stop_requests
 from .loop import FitEvents, Interrupted, Listener, Step, Task, Trainer
-from .optimize import build_optimizer, clip
+from .optimize import build_optimizer, clip, products_in
 from .settings import OPTIMIZERS, PRECISIONS, SCHEDULES, TrainingSettings
 from .tensorboard import TensorBoard
 
@@ -31,6 +31,7 @@ __all__ = [
     "from_csv",
     "gradient_summary",
     "model_folder",
+    "products_in",
     "run_folder",
     "stop_requests",
     "to_csv",
