@@ -23,6 +23,7 @@ CLASS_WEIGHTS = ("none", "balanced")
 
 
 _STEPS = 1500
+_STEPS_OF_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 8, 64
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
     bptt: int = setting(0, "Steps of a text read at a time, the gradient going no further back; 0: all at once.")
     # training
     epochs: int = setting(0, "Passes over the training data at most; 0: as many as make about 1,500 steps, 4 to 30.")
-    batch_size: int = setting(64, "Texts per step.")
+    batch_size: int = setting(0, "Texts per step; 0: 64, fewer if an epoch had less than 16 steps then, down to 8.")
     learning_rate: float = setting(2e-3, "Highest learning rate.")
     schedule: str = setting("cosine", f"Course of the learning rate: {', '.join(SCHEDULES)}.")
     warmup: int = setting(100, "Steps over which the learning rate rises from zero.")
@@ -74,10 +75,9 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
         choose("class_weight", self.class_weight, CLASS_WEIGHTS)
         within("ngrams", self.ngrams, 0, 5)
         within("embedding_dim", self.embedding_dim, 0 if self.vectors else 1)
-        within("batch_size", self.batch_size, 1)
         choose("direction", self.direction, DIRECTIONS)
         within("layer_decay", self.layer_decay, 0, 1, above=True)
-        for name in ("max_length", "epochs", "bptt", "adversarial"):
+        for name in ("max_length", "epochs", "batch_size", "bptt", "adversarial"):
             within(name, getattr(self, name), 0)
         for name in _RATES:
             within(name, getattr(self, name), 0, 1, below=True)
@@ -106,11 +106,10 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
         return TrainingSettings(**{**values, "epochs": self.epochs or 1})
 
     def for_rows(self, rows: int) -> "ClassifierConfig":
-        """With the number of epochs for this many training texts filled in."""
-        if self.epochs:
-            return self
-        steps_per_epoch = max(1, rows // self.batch_size)
-        return replace(self, epochs=min(30, max(4, round(_STEPS / steps_per_epoch))))
+        """With the size of a batch and the number of epochs for this many training texts."""
+        size = self.batch_size or min(_LARGEST_BATCH, max(_SMALLEST_BATCH, rows // _STEPS_OF_EPOCH))
+        epochs = self.epochs or min(30, max(4, round(_STEPS / max(1, rows // size))))
+        return replace(self, batch_size=size, epochs=epochs)
 
 
 _RATES = ("dropout", "embedding_dropout", "word_dropout", "feature_dropout", "validation_split")
