@@ -45,6 +45,11 @@ def add(row: dict[str, Any]) -> None:
     print(json.dumps(row), flush=True)
 
 
+def classified(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Of each split's metrics those that go into a row."""
+    return {split: {name: m[name] for name in CLASSIFIED if name in m} for split, m in metrics.items()}
+
+
 def record(arguments: argparse.Namespace) -> None:
     """The row of a run of `pretrain` with the perplexity of its test file, or of one of `train` with its metrics."""
     report = json.loads((arguments.run / "report.json").read_text(encoding="utf-8"))
@@ -52,9 +57,8 @@ def record(arguments: argparse.Namespace) -> None:
         measured = {**report["metrics"]}
         if arguments.test:  # what `elman evaluate RUN FILE --json` said
             measured["test"] = json.loads(arguments.test.read_text(encoding="utf-8"))
-        metrics = {split: {k: m[k] for k in CLASSIFIED if k in m} for split, m in measured.items()}
         row = {name: report[name] for name in ("config", "seconds", "history")}
-        return add({"case": arguments.name, "metrics": metrics, **row})
+        return add({"case": arguments.name, "metrics": classified(measured), **row})
     row = {name: report[name] for name in ("config", "vocabulary", "parameters", "data", "metrics", "seconds")}
     if arguments.test:
         model = language.load(arguments.run)
@@ -188,7 +192,7 @@ def classify_reviews(arguments: argparse.Namespace) -> None:
                     "case": "imdb from a language model" if start else "imdb",
                     "seed": seed,
                     "settings": typed,
-                    "metrics": {split: {k: m[k] for k in CLASSIFIED if k in m} for split, m in run.metrics.items()},
+                    "metrics": classified(run.metrics),
                     "history": [asdict(epoch) for epoch in run.fitted.history],
                     "seconds": run.seconds,
                 }

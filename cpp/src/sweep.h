@@ -1,7 +1,7 @@
 // The time loops: a group of rows forward from its first step to its last, and back. Groups never meet.
 
 // Rows of the group that have a step t.
-inline Index alive_at(const Layout& l, Index t, Group group) {
+inline Index alive_at(const Layout& l, Index t, const Group& group) {
     if (t < 0 || t >= l.steps || l.batch_sizes[t] <= group.first) return 0;
     return least(l.batch_sizes[t], group.last) - group.first;
 }
@@ -64,7 +64,7 @@ struct UnitVectors {
 };
 
 template <class Cell, class Real>
-void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
+void forward_rows(const Forward<Real>& f, const Group& group, Real* workspace) {
     constexpr int G = Cell::gates, first_gates = Cell::resets ? G - 1 : G;
     const Layout& l = f.layout;
     const Index H = l.hidden, width = padded<Real>(H), rows = group.last - group.first;
@@ -80,11 +80,8 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
     const Real* const product_bias = projected_bias + G * width;
     const auto mask = [&](Index r, Index unit) { return f.mask + (group.first + r) * H + unit; };
     const auto [first, last] = part_of(H, Lanes<Real>, group);
-    const auto wait = [&] {
-        if (group.wait) group.wait();
-    };
     if (group.number == 0) clear(h, 2 * rows * width);
-    wait();
+    group.wait();
     copy_rows(rows, last - first, f.h + group.first * H + first, H, h + first, width);
     if constexpr (Cell::has_c) copy_rows(rows, last - first, f.c + group.first * H + first, H, c + first, width);
     if (f.mask)
@@ -97,7 +94,7 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
         const Index t = l.reverse ? l.begin + l.end - 1 - p : p;
         const Index alive = alive_at(l, t, group);
         if (alive == 0) continue;
-        wait();
+        group.wait();
         if constexpr (Cell::product)
             multiply<false>(group, alive, H, first_gates * width, entering, width, f.panels, products, G * width, p & 1, paired);
         if constexpr (Cell::resets) {
@@ -112,7 +109,7 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
             multiply<false>(group, alive, H, width, reset, width, f.panels + H * first_gates * width,
                             products + first_gates * width, G * width, p & 1, paired);
         }
-        wait();
+        group.wait();
         for (Index r = 0; r < alive; ++r) {
             const Index element = l.offsets[t] + group.first + r;
             Real* const gates = f.gates + (element - l.offsets[l.begin]) * G * f.gate_width;
@@ -156,7 +153,7 @@ void forward_rows(const Forward<Real>& f, Group group, Real* workspace) {
 }
 
 template <class Cell, class Real>
-void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
+void backward_rows(const Backward<Real>& b, const Group& group, Real* workspace) {
     constexpr int G = Cell::gates, U = Cell::vectors, first_gates = Cell::resets ? G - 1 : G;
     const Layout& l = b.layout;
     const Index H = l.hidden, width = padded<Real>(H), rows = group.last - group.first;
@@ -170,11 +167,8 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
     Real* const normalised_c = dentering;               // [width]
     Real* const paired = b.bfloat16 ? dentering + (1 + group.number * G) * rows * width : nullptr;
     const auto [first, last] = part_of(H, Lanes<Real>, group);
-    const auto wait = [&] {
-        if (group.wait) group.wait();
-    };
     if (group.number == 0) clear(dh, 2 * rows * width);
-    wait();
+    group.wait();
     copy_rows(rows, last - first, b.dh + group.first * H + first, H, dh + first, width);
     if constexpr (Cell::has_c) copy_rows(rows, last - first, b.dc + group.first * H + first, H, dc + first, width);
 
@@ -299,11 +293,11 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
             }
         }
         if constexpr (Cell::product) {
-            wait();
+            group.wait();
             if (b.mask) {
                 multiply<false>(group, alive, first_gates * H, width, dproducts, G * H, b.panels, dentering, width, p & 1,
                                 paired);
-                wait();
+                group.wait();
                 for (Index r = 0; r < alive; ++r)
                     for_blocks<Real>(first, last, [&](Index unit, auto lanes) {
                         const Index at = r * width + unit;
@@ -312,7 +306,7 @@ void backward_rows(const Backward<Real>& b, Group group, Real* workspace) {
                     });
             } else {
                 multiply<true>(group, alive, first_gates * H, width, dproducts, G * H, b.panels, dh, width, p & 1, paired);
-                wait();
+                group.wait();
             }
         }
         if (b.clip > 0)

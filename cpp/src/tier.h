@@ -11,7 +11,10 @@ namespace elman {
 struct Group {
     Index first, last;
     Index number = 0, count = 1;  // this thread, of so many
-    void (*wait)() = nullptr;     // for the others
+    void (*barrier)() = nullptr;  // of several threads
+    void wait() const {
+        if (barrier) barrier();
+    }
 };
 
 // One of `count` shares of a packing.
@@ -33,8 +36,8 @@ struct CellFunctions {
     void (*project)(Index hidden, Index input, Index rows, const Real* x, const Real* panels, Real* projected);
     // workspace: (4 + G) * width for each row of the group, and for each of its threads another G * width with bfloat16.
     // A group of several threads is for cells that have one product and no normalisation, and without norms.
-    void (*forward)(const Forward<Real>&, Group, Real* workspace);
-    void (*backward)(const Backward<Real>&, Group, Real* workspace);
+    void (*forward)(const Forward<Real>&, const Group&, Real* workspace);
+    void (*backward)(const Backward<Real>&, const Group&, Real* workspace);
     // Units [first, last) of every row; `h_before` [B, H] is the state before. workspace: (4 * G + 1) * width.
     void (*step)(const Step<Real>&, const Real* h_before, Index first, Index last, Real* workspace);
 };
