@@ -21,6 +21,7 @@ from .fine_tune import adopt
 from .fit import fit
 from .model import Classifier
 from .split import Split, class_numbers, find_classes, hold_out
+from .teach import believed
 
 
 class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -60,7 +61,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             setattr(self, name, settings.get(name))
 
     def fit(
-        self, X: Sequence[str], y: Sequence[Any], *, validation: tuple[Sequence[str], Sequence[Any]] | None = None
+        self,
+        X: Sequence[str],
+        y: Sequence[Any],
+        *,
+        validation: tuple[Sequence[str], Sequence[Any]] | None = None,
+        taught: tuple[Sequence[str], Any] | None = None,
     ) -> Self:
         """Train on texts and their labels.
 
@@ -68,6 +74,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X: B strings.
             y: B labels of any one kind that can be sorted.
             validation: (texts, labels) to watch; without it `validation_split` of the rows is held out.
+            taught: (texts, probabilities [N, C]) to learn from beside them, such as what another classifier's
+                `predict_proba` says of texts without labels; its columns are the sorted labels. See `classify.teach`.
         Raises:
             DataError, LabelError, SplitError: input that cannot be learned from.
             DivergedError: the loss stopped being a number.
@@ -91,6 +99,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             held_out = Split(watched, class_numbers(validation[1], classes, "validation"))
         elif config.validation_split:
             train, held_out = hold_out(train, config.validation_split, config.seed)
+        if taught is not None:
+            further = believed(_texts(taught[0]), np.asarray(taught[1]), len(classes))
+            train = train.with_taught(further)
         fitted = fit(train, held_out, classes, config, start=start)
         self._adopt(fitted.classifier, fitted.history)
         return self

@@ -165,7 +165,7 @@ def prepare(
             ids, train.numbers, num_classes, config.ngrams, balanced=balanced, seed=config.seed
         )
         evidence = evidence if ngrams.feature_dim() else None
-    train_set, validation_set = Labelled(Encoded(ids, evidence), train.numbers), None
+    train_set, validation_set = Labelled(Encoded(ids, evidence), train.numbers, train.probabilities), None
     if validation is not None:
         ids = encoded("validation", validation)
         evidence = None if ngrams is None else ngrams.evidence(ids)
@@ -195,6 +195,8 @@ def _fingerprint(config: ClassifierConfig, prepared: Prepared) -> str:
     for part in (prepared.train, prepared.validation):
         if part is not None:
             arrays += [part.texts.ids.ids, part.texts.ids.offsets, part.numbers]
+    if prepared.train.probabilities is not None:
+        arrays.append(prepared.train.probabilities)
     if prepared.vectors is not None:
         arrays += [prepared.vectors.ids, prepared.vectors.values]
     for array in arrays:

@@ -10,20 +10,34 @@ from numpy.typing import NDArray
 from ..errors import LabelError, SplitError
 
 Rows = NDArray[np.int64]
+Labels = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Split:
-    """Texts and their class numbers [B]."""
+    """Texts and their class numbers [B].
+
+    Attributes:
+        probabilities: [B, C] of the classes, where labels are not certain; the class number is then the likeliest.
+    """
 
     texts: list[str]
     numbers: Rows
+    probabilities: NDArray[np.float32] | None = None
 
     def select(self, rows: Rows) -> "Split":
-        return Split([self.texts[row] for row in rows], self.numbers[rows])
+        probabilities = None if self.probabilities is None else self.probabilities[rows]
+        return Split([self.texts[row] for row in rows], self.numbers[rows], probabilities)
+
+    def with_taught(self, taught: "Split") -> "Split":
+        """These texts, whose labels are certain, and others whose labels are not."""
+        assert self.probabilities is None and taught.probabilities is not None
+        certain = np.eye(taught.probabilities.shape[1], dtype=np.float32)[self.numbers]
+        numbers = np.concatenate([self.numbers, taught.numbers])
+        return Split(self.texts + taught.texts, numbers, np.concatenate([certain, taught.probabilities]))
 
 
-def find_classes(labels: Sequence[Any]) -> tuple[NDArray[Any], Rows]:
+def find_classes(labels: Sequence[Any]) -> tuple[Labels, Rows]:
     """The distinct labels in sorted order, and each row's class number. Raises LabelError with fewer than two."""
     values = np.asarray(labels)
     if values.ndim != 1:
@@ -40,7 +54,7 @@ def find_classes(labels: Sequence[Any]) -> tuple[NDArray[Any], Rows]:
     return classes, numbers.astype(np.int64)
 
 
-def class_numbers(labels: Sequence[Any], classes: NDArray[Any], where: str) -> Rows:
+def class_numbers(labels: Sequence[Any], classes: Labels, where: str) -> Rows:
     """Each row's class number. Raises LabelError for a label that is not among `classes`."""
     numbers = {label: number for number, label in enumerate(classes.tolist())}
     result = np.empty(len(labels), np.int64)

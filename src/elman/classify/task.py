@@ -16,10 +16,15 @@ from .model import network_logits
 
 @dataclass(frozen=True)
 class Labelled:
-    """Encoded texts with their class numbers [B]."""
+    """Encoded texts with their class numbers [B], and where these are not certain the classes' probabilities [B, C]."""
 
     texts: Encoded
     numbers: NDArray[np.int64]
+    probabilities: NDArray[np.float32] | None = None
+
+    def targets(self, rows: NDArray[np.int64]) -> Tensor:
+        """What the loss of these texts is of: class numbers [n], or probabilities [n, C]."""
+        return torch.from_numpy((self.numbers if self.probabilities is None else self.probabilities)[rows])
 
 
 class ClassificationTask:
@@ -41,17 +46,17 @@ class ClassificationTask:
     def loss(self, model: torch.nn.Module, batch: NDArray[np.int64]) -> tuple[Tensor, int, int]:
         assert isinstance(model, TextRNN)
         ids, features = self._train.texts.batch(batch)
-        target = torch.from_numpy(self._train.numbers[batch])
+        target, likeliest = self._train.targets(batch), torch.from_numpy(self._train.numbers[batch])
         opinions: list[Tensor] = []
 
         def loss() -> Tensor:
             """Mean over the texts, and over the networks that have an opinion of each."""
             opinions.append(model.opinions(ids, features=features if self._config.ngram_features else None))
-            numbers = target.expand(len(opinions[-1]), -1)
-            return torch.nn.functional.cross_entropy(opinions[-1].flatten(0, 1), numbers.flatten(), self._weight)
+            targets = target.expand(len(opinions[-1]), *target.shape).flatten(0, 1)
+            return torch.nn.functional.cross_entropy(opinions[-1].flatten(0, 1), targets, self._weight)
 
         value = adversarial_loss(model, loss, self._config.adversarial) if self._config.adversarial else loss()
-        return value, int((opinions[0].mean(0).argmax(1) == target).sum()), len(batch)
+        return value, int((opinions[0].mean(0).argmax(1) == likeliest).sum()), len(batch)
 
     def validate(self, model: torch.nn.Module) -> dict[str, float] | None:
         if self._validation is None:

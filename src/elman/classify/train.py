@@ -24,6 +24,7 @@ from .fine_tune import adopt, pretrained, refuse_vectors, under_way
 from .fit import Fitted, fit
 from .split import Split, class_numbers, find_classes, hold_out
 from .summary import layers
+from .teach import check_taught, label, sentence, taught_texts
 from .vectors import with_width
 
 
@@ -71,6 +72,8 @@ def train(
     start: Sequence[TrainedLanguageModel] = (),
     unlabelled: Sequence[str | Path] = (),
     language_config: LanguageConfig | None = None,
+    teachers: Sequence[str | Path] = (),
+    taught: Sequence[str | Path] = (),
     events: FitEvents | None = None,
 ) -> Run:
     """Train a classifier on a data set and write the run folder with its model, figures and report.
@@ -87,6 +90,8 @@ def train(
         unlabelled: files of further text; a language model is first trained on it and on the training texts, from
             `start` if there is one, with the settings `language_config`; two for the direction "both". Texts of the
             validation and the test data are left out wherever they appear.
+        teachers: run folders of trained classifiers, whose mean probabilities are the labels of `taught`.
+        taught: files of texts to learn from beside the labelled ones; see `classify.teach`.
     Raises:
         DataError, LabelError, SplitError, UsageError, RunFolderError, CheckpointError, DivergedError.
         Interrupted: Ctrl-C or SIGTERM; the checkpoint is written.
@@ -96,6 +101,7 @@ def train(
     config = config or resolve(FINE_TUNED if start or unlabelled else DEFAULT_PRESET)
     if start or unlabelled:
         refuse_vectors(config)
+    check_taught(teachers, taught)
     if not (resume and under_way(out)):
         run_folder.check(out, overwrite=overwrite, resume=resume)
     config = with_width(config)
@@ -116,6 +122,13 @@ def train(
         train_split, splits["validation"] = hold_out(train_split, config.validation_split, config.seed)
     if start:
         config = adopt(start, config)
+    held_out = [text for split in splits.values() for text in split.texts]
+    further = None
+    if taught:
+        texts = taught_texts(taught, train_split, held_out, text_column=text_column, encoding=encoding)
+        further = label(teachers, texts, classes, stage=events.stage if events is not None else lambda name: None)
+        if events is not None:
+            events.found(sentence(further, len(teachers)))
     if not resume:
         run_folder.prepare(out, to_toml(config))
     read_seconds = time.monotonic() - started
@@ -124,7 +137,7 @@ def train(
             out,
             unlabelled,
             train_split.texts,
-            [text for split in splits.values() for text in split.texts],
+            held_out,
             direction=config.direction,
             start=start,
             config=language_config,
@@ -135,6 +148,8 @@ def train(
         config = adopt(start, config)
         write_text(out / run_folder.MARKER, to_toml(config))
         resume = (out / run_folder.CHECKPOINT).exists()
+    if further is not None:
+        train_split = train_split.with_taught(further)
     listeners: Sequence[Listener] = [TensorBoard(out / "tensorboard")] if tensorboard else []
     with stop_requests() as stop:
         try:
@@ -164,6 +179,8 @@ def train(
         "training": sum(epoch.seconds for epoch in fitted.history),
         "total": time.monotonic() - started,
     }
+    if further is not None:
+        fitted.summary["train"]["taught"] = len(further.texts)
     found = None
     if diagnose and fitted.gradients is not None:
         found = diagnose_split(

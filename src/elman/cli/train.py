@@ -35,6 +35,13 @@ def train(
     language_config: Annotated[
         Path | None, typer.Option(help="TOML file with settings of that language model.")
     ] = None,
+    teacher: Annotated[
+        list[Path] | None, typer.Option(help="A run folder whose classifier labels the texts of --taught; their mean.")
+    ] = None,
+    taught: Annotated[
+        list[str] | None,
+        typer.Option(help="File of texts without labels, to learn from what the teachers say of them."),
+    ] = None,
     *,
     reading: dict[str, Any],
     settings: dict[str, Any],
@@ -58,6 +65,8 @@ def train(
             start=[language.load(folder) for folder in start or ()],
             unlabelled=unlabelled or (),
             language_config=None if language_config is None else language.resolve(file=language_config),
+            teachers=teacher or (),
+            taught=taught or (),
             events=progress,
             **reading,
         )
