@@ -104,6 +104,17 @@ def test_patience_stops_and_the_best_weights_stay():
     assert task.validate(network)["loss"] == pytest.approx(history[best].validation_loss)
 
 
+@pytest.mark.parametrize(
+    ("rising", "epochs"),  # 7 steps an epoch; the first is the best, two more are waited for
+    [({}, 3), ({"warmup": 7}, 3), ({"warmup": 15}, 5), ({"warmup": 35}, 7), ({"schedule": "triangular"}, 7)],
+)
+def test_patience_begins_when_the_rate_has_risen(rising, epochs):
+    """On small data an epoch has few steps: what is learned slowly at first is not what is learned no more."""
+    task = Line()
+    task.validate = lambda model: {"loss": 1.0, "accuracy": 0.5}
+    assert len(Trainer(model(), task, TrainingSettings(epochs=50, patience=2, **rising)).fit()) == epochs
+
+
 def test_without_validation_the_last_weights_stay():
     network = model()
     history = Trainer(network, Line(validated=False), TrainingSettings(epochs=3, patience=1)).fit()

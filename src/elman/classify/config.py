@@ -56,7 +56,9 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
     warmup: int = setting(100, "Steps over which the learning rate rises from zero.")
     clip_norm: float = setting(1.0, "Largest global norm of the gradient; 0 for none.")
     average: float = setting(0.998, "Decay of the running average of the weights; 0 for none.")
-    patience: int = setting(3, "Epochs without a better validation score before stopping; 0 for never.")
+    patience: int = setting(
+        3, "Epochs without a better validation score before stopping, once the rate has risen; 0: never."
+    )
     layer_decay: float = setting(1.0, "Factor of the learning rate from each layer to the one below; 1: all alike.")
     adversarial: float = setting(
         0.0, "Also learn from texts moved so far against the answer, in usual lengths of a word vector; 0: no."

@@ -14,7 +14,7 @@ from ..errors import DivergedError
 from . import checkpoint
 from .history import Epoch, gradient_summary
 from .interrupt import StopRequest
-from .optimize import build_optimizer, clip, exceeds_value, information_flow, learning_rate, products_in
+from .optimize import build_optimizer, clip, exceeds_value, information_flow, learning_rate, products_in, rising_steps
 from .settings import TrainingSettings
 
 _CHECKPOINT_SECONDS = 30.0
@@ -242,7 +242,9 @@ class Trainer:
     def _patience_is_out(self) -> bool:
         if not (self.settings.patience and self.history):
             return False
-        return len(self.history) - 1 - self._best_epoch() >= self.settings.patience
+        epochs, steps_each = len(self.history), self._steps / len(self.history)
+        rise = rising_steps(self.settings, round(self.settings.epochs * steps_each)) / max(1, steps_each)
+        return epochs - max(self._best_epoch() + 1, math.ceil(rise)) >= self.settings.patience
 
     def _average_if_stuck(self) -> None:
         """Begin the plain average of NT-ASGD (Merity et al. 2018, algorithm 1)."""

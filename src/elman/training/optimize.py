@@ -51,7 +51,7 @@ def learning_rate(
         done = (step - settings.warmup) / max(1, total_steps - settings.warmup)
         return rate * (1 + math.cos(math.pi * done)) / 2
     if settings.schedule == "triangular":
-        rise = max(1, total_steps // 10)
+        rise = rising_steps(settings, total_steps)
         return rate * min((step + 1) / rise, (total_steps - step) / max(1, total_steps - rise))
     if settings.schedule == "step":
         return rate * settings.decay ** max(0, epoch - settings.decay_start + 1)
@@ -62,6 +62,11 @@ def learning_rate(
             best = min(best, loss)
         return rate * settings.decay**falls
     return rate
+
+
+def rising_steps(settings: TrainingSettings, total_steps: int) -> int:
+    """Steps until the learning rate is at its highest."""
+    return max(1, total_steps // 10) if settings.schedule == "triangular" else settings.warmup
 
 
 def information_flow(settings: TrainingSettings, step: int, weight: float) -> float:

@@ -41,7 +41,9 @@ class TrainingSettings:
     average_on_plateau: int = setting(
         0, "A validation loss above one from more epochs ago starts a plain average of the weights; 0: never."
     )
-    patience: int = setting(0, "Epochs without a better validation score before stopping; 0 for never.")
+    patience: int = setting(
+        0, "Epochs without a better validation score before stopping, once the rate has risen; 0: never."
+    )
     seed: int = setting(0, "Of the split, the initial weights, the order and the dropout.")
 
     def __post_init__(self) -> None:
