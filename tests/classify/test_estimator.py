@@ -183,3 +183,11 @@ def test_bad_input(texts, labels, error, message):
 def test_bad_settings_are_found_at_fit(reviews, settings, message):
     with pytest.raises(UsageError, match=message):
         elman.TextClassifier(**settings).fit(*reviews)
+
+
+def test_groups_stay_on_one_side_of_the_split():
+    texts, labels = make_reviews(60)
+    with pytest.raises(SplitError, match="expected one group per text, got 2 groups and 60 texts"):
+        elman.TextClassifier(epochs=1).fit(texts, labels, groups=["a", "b"])
+    with pytest.raises(SplitError, match="leaves 2 classes without a training row"):
+        elman.TextClassifier(epochs=1).fit(texts, labels, groups=["one film"] * 60)

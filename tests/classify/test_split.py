@@ -30,6 +30,37 @@ def test_no_duplicate_crosses():
     assert not {t.strip() for t in train.texts} & {t.strip() for t in validation.texts}
 
 
+def test_no_group_crosses():
+    whole = data()
+    groups = [None if row % 7 == 0 else f"film {row % 40}" for row in range(len(whole.texts))]
+    train, validation = hold_out(whole, 0.3, seed=2, groups=groups)
+    of = {}
+    for text, group in zip(whole.texts, groups, strict=True):
+        of.setdefault(text, set()).add(group)
+    sides = [set().union(*(of[text] for text in part.texts)) - {None} for part in (train, validation)]
+    assert all(sides) and not sides[0] & sides[1]
+    assert not {t.strip() for t in train.texts} & {t.strip() for t in validation.texts}
+    assert len(train.texts) + len(validation.texts) == len(whole.texts)
+    assert 0.2 < len(validation.texts) / len(whole.texts) < 0.45
+
+
+def test_equal_texts_join_their_groups():
+    whole = Split(["a", "b", "b", "c", "d", "e"] + [f"x{i}" for i in range(20)], np.array([0, 1] * 13))
+    groups = ["one", "one", "two", "two", None, float("nan")] + [None] * 20
+    for seed in range(10):
+        train, _ = hold_out(whole, 0.3, seed, groups)
+        assert len({"a", "b", "c"} & set(train.texts)) in (0, 3)
+        assert train.texts.count("b") in (0, 2)
+
+
+def test_without_groups_the_split_is_that_of_a_group_each():
+    whole = data()
+    alone = hold_out(whole, 0.2, 5)
+    assert alone[1].texts == hold_out(whole, 0.2, 5, [None] * len(whole.texts))[1].texts
+    with pytest.raises(SplitError, match="got 2 groups and 340 texts"):
+        hold_out(whole, 0.2, 5, ["a", "b"])
+
+
 def test_the_seed_decides():
     first, again, other = (hold_out(data(), 0.2, seed=s)[1].texts for s in (1, 1, 2))
     assert first == again != other

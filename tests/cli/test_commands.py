@@ -177,6 +177,21 @@ def test_word_vectors_frozen_and_without_their_file(data, tmp_path):
     assert run("diagnose", tmp_path / "run", data / "test.jsonl").returncode == 0
 
 
+def test_rows_of_a_group_stay_together(data, tmp_path):
+    rows = [json.loads(line) for line in (data / "train.jsonl").read_text().splitlines()]
+    table = tmp_path / "films.jsonl"
+    table.write_text("".join(json.dumps({**row, "film": at % 10}) + "\n" for at, row in enumerate(rows)))
+    command = ["train", table, "--epochs", 1, *FAST, "--out"]
+    done = run(*command, tmp_path / "run", "--group-column", "film")
+    assert done.returncode == 0, done.stderr
+    held = json.loads((tmp_path / "run" / "metrics.json").read_text())["validation"]["rows"]
+    assert held % 20 == 0 and 0 < held < 100  # whole films of 20
+    refused(run(*command, tmp_path / "other", "--group-column", "author"), 1, "no column 'author'")
+    watched = ["--group-column", "film", "--validation", data / "test.jsonl"]
+    refused(run(*command, tmp_path / "other", *watched), 2, "group_column is for a validation part")
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_teacher_labels_further_texts(data, tmp_path):
     command = ["train", data / "train.jsonl", "--epochs", 1, *FAST, "--out"]
     assert run(*command, tmp_path / "teacher").returncode == 0

@@ -44,6 +44,36 @@ def test_parquet(tmp_path):
         read_labelled(tmp_path / "b.parquet")
 
 
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_groups(tmp_path, kind):
+    """What rows have in common is read from its column; an empty one is nothing in common."""
+    path = tmp_path / f"a.{kind}"
+    rows = [("one", "pos", "tt1"), ("two", "neg", ""), ("three", "pos", "tt1")]
+    if kind == "parquet":
+        pyarrow = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        text, label, film = zip(*rows, strict=True)
+        parquet.write_table(pyarrow.table({"film": [f or None for f in film], "text": text, "label": label}), path)
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps({"film": f or None, "text": t, "label": y}) + "\n" for t, y, f in rows))
+    else:
+        mark = "," if kind == "csv" else "\t"
+        path.write_text("\n".join(mark.join(line) for line in [("text", "label", "film"), *rows]) + "\n")
+    data = read_labelled(path, group_column="film")
+    assert (data.texts, data.groups) == (["one", "two", "three"], ["tt1", None, "tt1"])
+    assert read_labelled(path).groups is None
+    with pytest.raises(ColumnError, match="no column 'author'"):
+        read_labelled(path, group_column="author")
+
+
+def test_a_number_may_name_a_group(tmp_path):
+    (tmp_path / "a.jsonl").write_text(
+        '{"text": "one", "label": 1, "film": 3}\n{"text": "two", "label": 0, "film": 4}\n'
+    )
+    assert read_labelled(tmp_path / "a.jsonl", group_column="film").groups == ["3", "4"]
+
+
 def test_class_folders(tmp_path):
     for i, (text, label) in enumerate(ROWS):
         (tmp_path / label).mkdir(exist_ok=True)
@@ -135,3 +165,5 @@ def test_bad_arguments(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="one sub-folder per class, found none"):
         read_labelled(tmp_path / "empty")
+    with pytest.raises(ColumnError, match="no column 'film'; only a table has columns"):
+        read_labelled(tmp_path / "empty", group_column="film")

@@ -66,6 +66,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y: Sequence[Any],
         *,
         validation: tuple[Sequence[str], Sequence[Any]] | None = None,
+        groups: Sequence[Any] | None = None,
         taught: tuple[Sequence[str], Any] | None = None,
     ) -> Self:
         """Train on texts and their labels.
@@ -74,6 +75,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X: B strings.
             y: B labels of any one kind that can be sorted.
             validation: (texts, labels) to watch; without it `validation_split` of the rows is held out.
+            groups: [B] what a text belongs to, such as its author; those of one group stay on one side of that split.
             taught: (texts, probabilities [N, C]) to learn from beside them, such as what another classifier's
                 `predict_proba` says of texts without labels; its columns are the sorted labels. See `classify.teach`.
         Raises:
@@ -98,7 +100,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             watched = _texts(validation[0])
             held_out = Split(watched, class_numbers(validation[1], classes, "validation"))
         elif config.validation_split:
-            train, held_out = hold_out(train, config.validation_split, config.seed)
+            train, held_out = hold_out(train, config.validation_split, config.seed, groups)
         if taught is not None:
             further = believed(_texts(taught[0]), np.asarray(taught[1]), len(classes))
             train = train.with_taught(further)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from ..errors import LabelError, SplitError
 
@@ -67,20 +69,21 @@ def class_numbers(labels: Sequence[Any], classes: Labels, where: str) -> Rows:
     return result
 
 
-def hold_out(data: Split, share: float, seed: int) -> tuple[Split, Split]:
+def hold_out(data: Split, share: float, seed: int, groups: Sequence[Any] | None = None) -> tuple[Split, Split]:
     """Training and validation part: stratified by class, shuffled by `seed`, equal texts on the same side.
 
+    Args:
+        groups: [B] what a row belongs to, such as its author; rows of one group are on the same side. None and nan
+            stand for a group of its own.
     Raises:
-        SplitError: too few rows for both sides.
+        SplitError: too few rows for both sides, or not one group for each.
     """
     numbers = data.numbers
-    groups: dict[str, list[int]] = {}
-    for row, text in enumerate(data.texts):
-        groups.setdefault(" ".join(text.split()), []).append(row)
+    together = _together(data.texts, groups)
     generator = np.random.default_rng(seed)
     validation: list[int] = []
     for number in range(int(numbers.max()) + 1):
-        own = [rows for rows in groups.values() if numbers[rows[0]] == number]
+        own = [rows for rows in together if numbers[rows[0]] == number]
         wanted = round(share * sum(len(rows) for rows in own))
         taken = 0
         for index in generator.permutation(len(own)):
@@ -100,3 +103,21 @@ def hold_out(data: Split, share: float, seed: int) -> tuple[Split, Split]:
     if missing:
         raise SplitError(f"a validation split of {share:g} leaves {len(missing)} classes without a training row")
     return data.select(generator.permutation(train_rows)), data.select(validation_rows)
+
+
+def _together(texts: Sequence[str], groups: Sequence[Any] | None) -> list[list[int]]:
+    """Rows that stay together, in the order of their first."""
+    if groups is not None and len(groups) != len(texts):
+        raise SplitError(f"expected one group per text, got {len(groups)} groups and {len(texts)} texts")
+    first: dict[Any, int] = {}
+    edges = [(row, first.setdefault(" ".join(text.split()), row)) for row, text in enumerate(texts)]
+    known: dict[Any, int] = {}
+    for row, group in enumerate(groups if groups is not None else ()):
+        if group is not None and group == group:  # nan is not
+            edges.append((row, known.setdefault(group, row)))
+    ends = np.array(edges, np.int64).reshape(-1, 2).T
+    graph = sparse.coo_matrix((np.ones(ends.shape[1], np.int8), tuple(ends)), shape=(len(texts), len(texts)))
+    found: dict[int, list[int]] = {}
+    for row, component in enumerate(connected_components(graph, directed=False)[1].tolist()):
+        found.setdefault(component, []).append(row)
+    return list(found.values())

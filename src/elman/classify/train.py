@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..errors import DivergedError
+from ..errors import DivergedError, UsageError
 from ..language import LanguageConfig, TrainedLanguageModel
 from ..report import clipping_verdict, write_report
 from ..settings import to_toml
@@ -64,6 +64,7 @@ def train(
     test: str | Path | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    group_column: str | None = None,
     encoding: str = "utf-8",
     overwrite: bool = False,
     resume: bool = False,
@@ -83,6 +84,7 @@ def train(
         config: the settings; None for the default preset.
         validation: a labelled file to watch instead of held-out training rows.
         test: a labelled file measured once, at the end.
+        group_column: rows that are equal in it, such as reviews of one film, are on one side of the split.
         resume: go on from the checkpoint in `out`, with the same data and settings.
         diagnose: watch the gradient through time and write diagnosis.json and diagnosis.html; see `classify.diagnose`.
         start: a language model to begin from, or a forward and a backward one; `config` is then one of the preset
@@ -102,16 +104,20 @@ def train(
     if start or unlabelled:
         refuse_vectors(config)
     check_taught(teachers, taught)
+    if group_column is not None and (validation is not None or not config.validation_split):
+        raise UsageError(f"group_column is for a validation part of the data, got {group_column} and no such part")
     if not (resume and under_way(out)):
         run_folder.check(out, overwrite=overwrite, resume=resume)
     config = with_width(config)
     if events is not None:
         events.stage("reading")
 
-    def read(source: str | Path) -> LabelledTexts:
-        return read_labelled(source, text_column=text_column, label_column=label_column, encoding=encoding)
+    def read(source: str | Path, groups: str | None = None) -> LabelledTexts:
+        return read_labelled(
+            source, text_column=text_column, label_column=label_column, group_column=groups, encoding=encoding
+        )
 
-    rows = read(data)
+    rows = read(data, group_column)
     classes, numbers = find_classes(rows.labels)
     train_split, splits = Split(rows.texts, numbers), {}
     for name, source in (("validation", validation), ("test", test)):
@@ -119,7 +125,7 @@ def train(
             held = read(source)
             splits[name] = Split(held.texts, class_numbers(held.labels, classes, str(source)))
     if validation is None and config.validation_split:
-        train_split, splits["validation"] = hold_out(train_split, config.validation_split, config.seed)
+        train_split, splits["validation"] = hold_out(train_split, config.validation_split, config.seed, rows.groups)
     if start:
         config = adopt(start, config)
     held_out = [text for split in splits.values() for text in split.texts]

@@ -20,6 +20,13 @@ _READING = {
     "test": (Annotated[Path | None, typer.Option(help="Labelled file measured once, at the end.")], None),
     "text_column": (options.TextColumn, None),
     "label_column": (options.LabelColumn, None),
+    "group_column": (
+        Annotated[
+            str | None,
+            typer.Option(help="Column of what rows have in common; those equal in it stay on one side of the split."),
+        ],
+        None,
+    ),
     "encoding": (options.Encoding, "utf-8"),
     "overwrite": (options.Overwrite, False),
 }

@@ -21,31 +21,33 @@ _IDENTIFIERS = ("", "id", "idx", "index", "no", "nr", "number", "uuid", "key", "
 
 
 class Row(NamedTuple):
-    """One row as read: `label` is None where the file gives none."""
+    """One row as read: `label` and `group` are None where the file gives none."""
 
     text: str
     label: Any
     line: int
+    group: Any = None
 
 
 class Columns(NamedTuple):
-    """Which columns hold the text and the label; None: to be guessed."""
+    """Which columns hold the text and the label; None: to be guessed. `group`: what rows have in common, if asked."""
 
     text: str | None = None
     label: str | None = None
     need_label: bool = True
+    group: str | None = None
 
 
 def choose_columns(found: list[str], wanted: Columns, name: str) -> tuple[str, str | None]:
     """Names of the text and the label column. Raises ColumnError with the columns found."""
     listing = ", ".join(found) or "none"
-    for given in (wanted.text, wanted.label):
+    for given in (wanted.text, wanted.label, wanted.group):
         if given is not None and given not in found:
             raise ColumnError(f"{name}: no column {given!r}; the columns found are: {listing}")
     lower = {column.lower().strip(): column for column in reversed(found)}
     label = wanted.label or next((lower[c] for c in LABEL_COLUMNS if c in lower and lower[c] != wanted.text), None)
     text = wanted.text or next((lower[c] for c in TEXT_COLUMNS if c in lower and lower[c] != label), None)
-    rest = [c for c in found if c not in (text, label) and c.lower().strip() not in _IDENTIFIERS]
+    rest = [c for c in found if c not in (text, label, wanted.group) and c.lower().strip() not in _IDENTIFIERS]
     if text is None and len(rest) == 1 and (label is not None or not wanted.need_label):
         text, rest = rest[0], []
     if label is None and len(rest) == 1 and text is not None:
@@ -78,14 +80,16 @@ def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str |
         found = next(csv.reader([header], delimiter=delimiter), [])
         text, label = choose_columns(found, columns, name)
         reader = csv.reader(lines, delimiter=delimiter)
-        text_at, label_at = found.index(text), None if label is None else found.index(label)
+        text_at = found.index(text)
+        label_at, group_at = (None if c is None else found.index(c) for c in (label, columns.group))
         start = 2
         try:
             for values in reader:
                 if values and len(values) != len(found):
                     raise DataError(f"{name}, line {start}: expected {len(found)} columns, got {len(values)}")
                 if values:
-                    yield Row(values[text_at], None if label_at is None else values[label_at], start)
+                    given, group = (None if at is None else values[at] for at in (label_at, group_at))
+                    yield Row(values[text_at], given, start, group)
                 start = reader.line_num + 2
         except csv.Error as error:
             raise DataError(f"{name}, line {start}: {error}") from None
@@ -113,7 +117,8 @@ def read_json_lines(path: Path, columns: Columns, encoding: str) -> Iterator[Row
                 text, label = choose_columns(list(record), columns, name)
             if text not in record:
                 raise ColumnError(f"{name}, line {line}: no column {text!r}; found: {', '.join(record) or 'none'}")
-            yield Row(_as_text(record[text], name, line), record.get(label) if label else None, line)
+            given, group = (record.get(column) if column else None for column in (label, columns.group))
+            yield Row(_as_text(record[text], name, line), given, line, group)
 
 
 def read_parquet(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
@@ -129,11 +134,13 @@ def read_parquet(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
             table = parquet.ParquetFile(pyarrow.PythonFile(file, "r"))
             text, label = choose_columns(table.schema_arrow.names, columns, name)
             number = 0
-            for batch in table.iter_batches(1024, columns=[c for c in (text, label) if c is not None]):
-                labels = batch.column(label).to_pylist() if label is not None else [None] * batch.num_rows
-                for value, given in zip(batch.column(text).to_pylist(), labels, strict=True):
+            columns_read = (text, label, columns.group)
+            for batch in table.iter_batches(1024, columns=list({c for c in columns_read if c is not None})):
+                nothing = [None] * batch.num_rows
+                read = (nothing if c is None else batch.column(c).to_pylist() for c in columns_read)
+                for value, given, group in zip(*read, strict=True):
                     number += 1
-                    yield Row(_as_text(value, name, number), given, number)
+                    yield Row(_as_text(value, name, number), given, number, group)
         except (pyarrow.ArrowException, OSError) as error:
             raise DataError(f"{name}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
 

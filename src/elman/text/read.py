@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, LabelError, MissingExtraError
+from ..errors import ColumnError, DataError, LabelError, MissingExtraError
 from ._formats import FORMATS, Columns, Row
 from ._open import decoded_lines, open_bytes
 
@@ -17,31 +17,42 @@ BUILT_IN = {"imdb": "imdb", "rotten-tomatoes": "rotten_tomatoes"}  # name -> `so
 
 @dataclass(frozen=True)
 class LabelledTexts:
-    """Texts with their labels, in the order of the file."""
+    """Texts with their labels, in the order of the file, and what rows have in common if a column was asked for."""
 
     texts: list[str]
     labels: list[str]
     source: str = field(default="memory")
+    groups: list[str | None] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
 
 
 def read_labelled(
-    data: str | Path, *, text_column: str | None = None, label_column: str | None = None, encoding: str = "utf-8"
+    data: str | Path,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
+    encoding: str = "utf-8",
 ) -> LabelledTexts:
     """All rows of a built-in name, a CSV/TSV/JSONL/Parquet file (plain or .gz) or a folder of class folders.
 
+    Args:
+        group_column: of what rows have in common, such as an author; only a table has one.
     Raises:
         DataError, EncodingError, ColumnError, LabelError: with the file and the line.
     """
-    texts, labels = [], []
-    for row in _rows(data, Columns(text_column, label_column), encoding):
+    texts, labels, groups = [], [], []
+    if group_column is not None and (str(data) in BUILT_IN or Path(data).is_dir()):
+        raise ColumnError(f"{data}: no column {group_column!r}; only a table has columns")
+    for row in _rows(data, Columns(text_column, label_column, group=group_column), encoding):
         texts.append(row.text)
         labels.append(_label(row, str(data)))
+        groups.append(None if _missing(row.group) else str(row.group))
     if not texts:
         raise DataError(f"{data}: no rows")
-    return LabelledTexts(texts, labels, str(data))
+    return LabelledTexts(texts, labels, str(data), None if group_column is None else groups)
 
 
 def read_texts(path: str | Path, *, text_column: str | None = None, encoding: str = "utf-8") -> Iterator[str]:
@@ -93,9 +104,13 @@ def _class_folders(folder: Path, encoding: str) -> Iterator[Row]:
                 yield Row("".join(decoded_lines(file, str(path), encoding)), class_folder.name, 1)
 
 
+def _missing(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
 def _label(row: Row, name: str) -> str:
     value: Any = row.label
-    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    missing = _missing(value)
     label = "" if missing else str(value).strip()
     if isinstance(value, bool):
         label = label.lower()
