@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..errors import DivergedError, UsageError
+from ..errors import DivergedError
 from ..language import LanguageConfig, TrainedLanguageModel
 from ..report import clipping_verdict, write_report
 from ..settings import to_toml
-from ..text import LabelledTexts, read_labelled
 from ..training import FitEvents, Listener, TensorBoard, gradient_summary, run_folder, stop_requests, to_csv, write_text
 from . import persistence
 from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
@@ -22,7 +21,8 @@ from .diagnose import write as write_diagnosis
 from .evaluate import evaluate_split
 from .fine_tune import adopt, pretrained, refuse_vectors, under_way
 from .fit import Fitted, fit
-from .split import Split, class_numbers, find_classes, hold_out
+from .reading import read_data
+from .split import Split
 from .summary import layers
 from .teach import check_taught, label, sentence, taught_texts
 from .vectors import with_width
@@ -104,35 +104,29 @@ def train(
     if start or unlabelled:
         refuse_vectors(config)
     check_taught(teachers, taught)
-    if group_column is not None and (validation is not None or not config.validation_split):
-        raise UsageError(f"group_column is for a validation part of the data, got {group_column} and no such part")
     if not (resume and under_way(out)):
         run_folder.check(out, overwrite=overwrite, resume=resume)
     config = with_width(config)
-    if events is not None:
-        events.stage("reading")
-
-    def read(source: str | Path, groups: str | None = None) -> LabelledTexts:
-        return read_labelled(
-            source, text_column=text_column, label_column=label_column, group_column=groups, encoding=encoding
-        )
-
-    rows = read(data, group_column)
-    classes, numbers = find_classes(rows.labels)
-    train_split, splits = Split(rows.texts, numbers), {}
-    for name, source in (("validation", validation), ("test", test)):
-        if source is not None:
-            held = read(source)
-            splits[name] = Split(held.texts, class_numbers(held.labels, classes, str(source)))
-    if validation is None and config.validation_split:
-        train_split, splits["validation"] = hold_out(train_split, config.validation_split, config.seed, rows.groups)
+    stage = events.stage if events is not None else lambda name: None
+    stage("reading")
+    read = read_data(
+        data,
+        validation,
+        test,
+        share=config.validation_split,
+        seed=config.seed,
+        text_column=text_column,
+        label_column=label_column,
+        group_column=group_column,
+        encoding=encoding,
+    )
+    train_split = read.train
     if start:
         config = adopt(start, config)
-    held_out = [text for split in splits.values() for text in split.texts]
     further = None
     if taught:
-        texts = taught_texts(taught, train_split, held_out, text_column=text_column, encoding=encoding)
-        further = label(teachers, texts, classes, stage=events.stage if events is not None else lambda name: None)
+        texts = taught_texts(taught, read.train, read.texts_held_out, text_column=text_column, encoding=encoding)
+        further = label(teachers, texts, read.classes, stage=stage)
         if events is not None:
             events.found(sentence(further, len(teachers)))
     if not resume:
@@ -142,8 +136,8 @@ def train(
         start = pretrained(
             out,
             unlabelled,
-            train_split.texts,
-            held_out,
+            read.train.texts,
+            read.texts_held_out,
             direction=config.direction,
             start=start,
             config=language_config,
@@ -161,8 +155,8 @@ def train(
         try:
             fitted = fit(
                 train_split,
-                splits.get("validation"),
-                classes,
+                read.held_out.get("validation"),
+                read.classes,
                 config,
                 events=events,
                 listeners=listeners,
@@ -176,9 +170,9 @@ def train(
         except DivergedError as error:
             persistence.save(error.fitted.classifier, out)  # type: ignore[attr-defined]
             raise
-    if events is not None:
-        events.stage("evaluating")
-    measured = {name: evaluate_split(fitted.classifier, split) for name, split in sorted(splits.items(), reverse=True)}
+    stage("evaluating")
+    held_out = sorted(read.held_out.items(), reverse=True)
+    measured = {name: evaluate_split(fitted.classifier, split) for name, split in held_out}
     metrics = {name: figures for name, (figures, _) in measured.items()}
     seconds = {
         "reading": read_seconds,
@@ -191,19 +185,18 @@ def train(
     if diagnose and fitted.gradients is not None:
         found = diagnose_split(
             fitted.classifier,
-            splits.get("validation", train_split),
+            read.held_out.get("validation", train_split),
             run=out.resolve().name,
-            source=rows.source,
+            source=read.source,
             epochs=fitted.history,
             checks=fitted.gradients.checks,
             updates=fitted.gradients.updates,
-            stage=events.stage if events is not None else lambda name: None,
+            stage=stage,
         )
     run = Run(out, fitted, metrics, seconds, found)
-    if events is not None:
-        events.stage("writing")
+    stage("writing")
     mistakes = {name: wrong for name, (_, wrong) in measured.items()}
-    _write(run, rows.source, {"train": train_split, **splits}, mistakes)
+    _write(run, read.source, {"train": train_split, **read.held_out}, mistakes)
     if found is not None:
         write_diagnosis(found, out, tensorboard=tensorboard)
     return run
