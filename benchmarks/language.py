@@ -58,7 +58,8 @@ def record(arguments: argparse.Namespace) -> None:
         if arguments.test:  # what `elman evaluate RUN FILE --json` said
             measured["test"] = json.loads(arguments.test.read_text(encoding="utf-8"))
         row = {name: report[name] for name in ("config", "seconds", "history")}
-        return add({"case": arguments.name, "metrics": classified(measured), **row})
+        taught = {name: n for name, n in report["data"]["splits"]["train"].items() if name == "taught"}
+        return add({"case": arguments.name, "metrics": classified(measured), **taught, **row})
     row = {name: report[name] for name in ("config", "vocabulary", "parameters", "data", "metrics", "seconds")}
     if arguments.test:
         model = language.load(arguments.run)
@@ -226,7 +227,11 @@ class Lines(FitEvents):
 
 
 def few(arguments: argparse.Namespace) -> None:
-    """Balanced draws of labelled training reviews; measured on the same 5,000 other training reviews for all."""
+    """Balanced draws of labelled training reviews; measured on the same 5,000 other training reviews for all.
+
+    "taught" is the default classifier that also learns what the classifier from the language model says of reviews
+    without their labels, neither drawn nor measured on.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -252,14 +257,21 @@ def few(arguments: argparse.Namespace) -> None:
             if start:
                 typed = {name: json.loads(value) for name, value in (pair.split("=") for pair in arguments.set)}
                 models["language model"] = elman.TextClassifier(pretrained=start, seed=seed, **typed)
-            for name, model in models.items():
-                if arguments.only and name != arguments.only:
+            teacher = list(models)[-1]
+            for name, model in {**models, "taught": elman.TextClassifier(seed=seed)}.items():
+                if arguments.only and name not in (arguments.only, teacher if arguments.only == "taught" else ""):
                     continue
                 begun = time.perf_counter()
-                model.fit(texts, labels)
+                if name == "taught":
+                    known = {id(row) for row in chosen}
+                    more = [rest[i]["text"] for i in drawn if id(rest[i]) not in known][: arguments.taught]
+                    model.fit(texts, labels, taught=(more, models[teacher].predict_proba(more)))
+                else:
+                    model.fit(texts, labels)
                 accuracy = float(np.mean(np.asarray(model.predict(test[0])) == np.asarray(test[1])))
                 seconds = round(time.perf_counter() - begun, 1)
-                add({"case": "few", "labels": count, "seed": seed, "model": name, "accuracy": accuracy, "s": seconds})
+                row = {"case": "few", "labels": count, "seed": seed, "model": name, "accuracy": accuracy, "s": seconds}
+                add({**row, "teacher": teacher, "texts": len(more)} if name == "taught" else row)
 
 
 def plot(_: argparse.Namespace) -> None:
@@ -270,7 +282,7 @@ def plot(_: argparse.Namespace) -> None:
     figure = Figure(figsize=(5.6, 3.6), layout="constrained")
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
-    colours = {"language model": "#c8442b", "tf-idf": "#2b6cb0", "random start": "#7a8793"}
+    colours = {"language model": "#c8442b", "tf-idf": "#2b6cb0", "random start": "#7a8793", "taught": "#3f8f5b"}
     for name, colour in colours.items():
         points = {n: [r["accuracy"] for r in rows if r["model"] == name and r["labels"] == n] for n in LABELS}
         points = {n: values for n, values in points.items() if values}
@@ -315,6 +327,7 @@ def main() -> None:
         one.add_argument("--set", nargs="*", default=[], help="settings such as epochs=3")
     one.add_argument("--labels", type=int, nargs="+", default=LABELS)
     one.add_argument("--only", default="")
+    one.add_argument("--taught", type=int, default=10000, help="reviews that are labelled by the teacher")
     one = command("vectors", vectors)
     one.add_argument("package", type=Path)
     one.add_argument("out", type=Path)
