@@ -7,14 +7,12 @@ Out-of-Distribution", fit the output first, with the rest frozen, and tune every
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..nn import BothWays, TextRNN
-from .batches import sorted_batches
+from .model import of_each_text
 from .task import Labelled
 
 _MOST_TEXTS = 4000
-_BATCH = 128
 
 
 @torch.no_grad()
@@ -25,16 +23,14 @@ def start_output(network: TextRNN, train: Labelled, *, balanced: bool, seed: int
     """
     from sklearn.linear_model import LogisticRegression  # a second to import
 
-    rows = np.arange(min(len(train.numbers), _MOST_TEXTS))
-    numbers = train.numbers[rows]
-    known = np.unique(numbers)
-    if len(known) < network.output.out_features:
+    numbers = train.numbers[:_MOST_TEXTS]
+    if len(np.unique(numbers)) < network.output.out_features:
         return
     for part in (network, network.other) if isinstance(network, BothWays) else (network,):
-        vectors = _pooled(part, train, rows)
+        vectors = of_each_text(part, train.texts, part.pooled, part.output.in_features, _MOST_TEXTS).astype(np.float64)
         mean, spread = vectors.mean(axis=0), vectors.std(axis=0) + 1e-6
         regression = LogisticRegression(
-            C=0.1 / len(rows) ** 0.5,
+            C=0.1 / len(numbers) ** 0.5,
             max_iter=1000,
             class_weight="balanced" if balanced else None,
             random_state=seed,
@@ -46,15 +42,3 @@ def start_output(network: TextRNN, train: Labelled, *, balanced: bool, seed: int
             weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
         part.output.weight.copy_(torch.from_numpy(weight))
         part.output.bias.copy_(torch.from_numpy(bias))
-
-
-def _pooled(network: TextRNN, train: Labelled, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """[n, F] of these texts, in evaluation mode; the mode it was in is put back."""
-    was_training = network.training
-    network.eval()
-    vectors = np.empty((len(rows), network.output.in_features))
-    for places in sorted_batches(train.texts.ids.lengths[rows], _BATCH):
-        ids, features = train.texts.batch(rows[places])
-        vectors[places] = network.pooled(ids, features=features if network.feature_dim else None).numpy()
-    network.train(was_training)
-    return vectors
