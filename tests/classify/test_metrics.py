@@ -38,3 +38,17 @@ def test_calibration_undoes_an_exaggeration():
     assert scale == pytest.approx(0.2, rel=0.1) and none == 0
     good, useless = fit_scales(5 * logits, noise, numbers)
     assert good == pytest.approx(0.2, rel=0.1) and useless < 0.1
+
+
+def test_a_few_right_rows_do_not_make_certain():
+    """Ten held-out rows that both scores get right say little of how far to trust either; many more say it."""
+    numbers = np.arange(10) % 2
+    right = (2 * np.eye(2, dtype=np.float32)[numbers] - 1) / 2
+    network, wide = fit_scales(right, right, numbers)
+    assert network == pytest.approx(wide) and 0.5 < network < 1
+    many = [np.tile(part, (100, 1)) for part in (right, right)]
+    assert fit_scales(*many, np.tile(numbers, 100))[0] > 2
+    alone, _ = fit_scales(right, None, numbers)
+    assert 1 < alone < 2
+    wrong, trusted = fit_scales(-right, right, numbers)
+    assert wrong < 0.5 < trusted

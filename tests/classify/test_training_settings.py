@@ -7,6 +7,7 @@ from conftest import make_reviews
 from elman.classify import resolve
 from elman.classify.fit import FitEvents, fit
 from elman.classify.split import Split
+from elman.errors import UsageError
 from elman.nn import Recurrent
 
 
@@ -33,3 +34,14 @@ def test_the_information_flow_falls_in_every_layer():
     layers = [m for m in fitted.classifier.network.modules() if isinstance(m, Recurrent)]
     assert watch.seen == [[pytest.approx(0.3 / (1 + step / 4))] * len(layers) for step in range(12)] and layers
     assert all(layer.information_flow == 0.3 for layer in layers)
+
+
+def test_few_texts_are_tuned_at_a_lower_rate():
+    """With the root of their number, where the preset leaves it open and nothing else is said."""
+    tuned = resolve("fine-tuned")
+    rates = [tuned.for_rows(rows).learning_rate for rows in (20, 500, 2000, 90000)]
+    assert rates == pytest.approx([2e-4, 1e-3, 2e-3, 2e-3])
+    assert resolve("fine-tuned", learning_rate=0.01).for_rows(20).learning_rate == 0.01
+    assert resolve().for_rows(20).learning_rate == resolve(learning_rate=0).for_rows(10**6).learning_rate == 2e-3
+    with pytest.raises(UsageError, match="learning_rate must be at least 0, got -1"):
+        resolve(learning_rate=-1)

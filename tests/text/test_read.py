@@ -67,6 +67,16 @@ def test_groups(tmp_path, kind):
         read_labelled(path, group_column="author")
 
 
+def test_a_group_is_not_taken_for_the_text_or_the_label(tmp_path):
+    """Its column may have a name that these are guessed by."""
+    (tmp_path / "a.csv").write_text("topic,title,content,stars\nfilm,tt1,one,5\nbook,tt2,two,1\n")
+    for group, labels in (("topic", ["5", "1"]), ("stars", ["film", "book"])):
+        data = read_labelled(tmp_path / "a.csv", group_column=group)
+        assert (data.texts, data.labels) == (["one", "two"], labels)
+    data = read_labelled(tmp_path / "a.csv", group_column="content", label_column="stars")
+    assert (data.texts, data.groups) == (["tt1", "tt2"], ["one", "two"])
+
+
 def test_a_number_may_name_a_group(tmp_path):
     (tmp_path / "a.jsonl").write_text(
         '{"text": "one", "label": 1, "film": 3}\n{"text": "two", "label": 0, "film": 4}\n'

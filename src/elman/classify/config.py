@@ -24,6 +24,7 @@ CLASS_WEIGHTS = ("none", "balanced")
 
 _STEPS = 1500
 _STEPS_OF_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 8, 64
+_RATE, _ROWS_OF_RATE = 2e-3, 2000
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
     # training
     epochs: int = setting(0, "Passes over the training data at most; 0: as many as make about 1,500 steps, 4 to 30.")
     batch_size: int = setting(0, "Texts per step; 0: 64, fewer if an epoch had less than 16 steps then, down to 8.")
-    learning_rate: float = setting(2e-3, "Highest learning rate.")
+    learning_rate: float = setting(2e-3, "Highest learning rate; 0: 0.002, lower for less than 2,000 texts.")
     schedule: str = setting("cosine", f"Course of the learning rate: {', '.join(SCHEDULES)}.")
     warmup: int = setting(100, "Steps over which the learning rate rises from zero.")
     clip_norm: float = setting(1.0, "Largest global norm of the gradient; 0 for none.")
@@ -79,7 +80,7 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
         within("embedding_dim", self.embedding_dim, 0 if self.vectors else 1)
         choose("direction", self.direction, DIRECTIONS)
         within("layer_decay", self.layer_decay, 0, 1, above=True)
-        for name in ("max_length", "epochs", "batch_size", "bptt", "adversarial"):
+        for name in ("max_length", "epochs", "batch_size", "learning_rate", "bptt", "adversarial"):
             within(name, getattr(self, name), 0)
         for name in _RATES:
             within(name, getattr(self, name), 0, 1, below=True)
@@ -103,15 +104,17 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
 
     @property
     def training(self) -> TrainingSettings:
-        """The part that the training loop knows; `epochs` 0 counts as 1."""
+        """The part that the training loop knows; what `for_rows` has still to choose counts as for many texts."""
         values = {f.name: getattr(self, f.name) for f in fields(TrainingSettings)}
-        return TrainingSettings(**{**values, "epochs": self.epochs or 1})
+        unsaid = {"epochs": self.epochs or 1, "learning_rate": self.learning_rate or _RATE}
+        return TrainingSettings(**{**values, **unsaid})
 
     def for_rows(self, rows: int) -> "ClassifierConfig":
-        """With the size of a batch and the number of epochs for this many training texts."""
+        """With the size of a batch, the number of epochs and the learning rate for this many training texts."""
         size = self.batch_size or min(_LARGEST_BATCH, max(_SMALLEST_BATCH, rows // _STEPS_OF_EPOCH))
         epochs = self.epochs or min(30, max(4, round(_STEPS / max(1, rows // size))))
-        return replace(self, batch_size=size, epochs=epochs)
+        rate = self.learning_rate or _RATE * min(1, rows / _ROWS_OF_RATE) ** 0.5
+        return replace(self, batch_size=size, epochs=epochs, learning_rate=rate)
 
 
 _RATES = ("dropout", "embedding_dropout", "word_dropout", "feature_dropout", "validation_split")
@@ -156,6 +159,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "word_dropout": 0.3,
         "dropout": 0.5,
         "batch_size": 32,
+        "learning_rate": 0.0,
         "layer_decay": 0.8,
         "schedule": "triangular",
         "warmup": 0,

@@ -1,5 +1,6 @@
 """A trained classifier: tokenizer, network, n-gram branch, and how their scores become probabilities."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from .config import BOTH, ClassifierConfig
 from .ngrams import NGrams, feature_dim
 
 _EVALUATION_BATCH = 128
+_DEVIATION = 0.5  # of the logarithm of a weight of scores, before any is fitted
 
 
 @dataclass
@@ -104,7 +106,10 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 def fit_scales(
     network: NDArray[np.float32], wide: NDArray[np.float32] | None, numbers: NDArray[np.int64]
 ) -> tuple[float, float]:
-    """Weights of the two scores that minimise the log-loss on held-out rows (temperature scaling, Guo et al. 2017).
+    """Weights of the two scores that are likeliest on held-out rows (temperature scaling, Guo et al. 2017).
+
+    Before any row is seen the weights that make the mean of the scores are the likeliest, each by a log-normal
+    distribution of deviation 0.5: few rows, which may all be right, move them little.
 
     Args:
         network, wide: [B, C] scores; without the second its weight is 0.
@@ -112,14 +117,15 @@ def fit_scales(
     """
     parts = [torch.from_numpy(s).double() for s in (network, wide) if s is not None]
     target = torch.from_numpy(numbers)
-    log_scales = torch.zeros(len(parts), dtype=torch.float64, requires_grad=True)
+    usual = -math.log(len(parts))
+    log_scales = torch.full((len(parts),), usual, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([log_scales], max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
         logits = sum(scale.exp() * part for scale, part in zip(log_scales, parts, strict=True))
-        # The small pull to 1 keeps a scale finite where the rows are separated perfectly or the part is useless.
-        value = torch.nn.functional.cross_entropy(logits, target) + 1e-3 * (log_scales**2).sum()
+        away = ((log_scales - usual) ** 2).sum() / (2 * _DEVIATION**2)
+        value = torch.nn.functional.cross_entropy(logits, target) + away / len(target)
         value.backward()
         return value
 
