@@ -76,6 +76,23 @@ def test_every_run_once_and_resumed(tmp_path, quick):
     assert small(tmp_path, third := Watch()) == again and not third.rows
 
 
+def test_a_run_that_a_limit_ended_is_run_again_under_a_higher_one(tmp_path, quick):
+    """From its start, so that it is the same run, longer; what ended otherwise stays."""
+    spec = {"variants": ["gru"], "lengths": ["10"]}
+    first = small(tmp_path, **spec)
+    results.add(tmp_path / "memory.jsonl", {**first[1], "outcome": "solved"})
+    longer = small(tmp_path, watch := Watch(), **spec, updates=6)
+    assert watch.counts == (2, 1) and [row["seed"] for row in watch.rows] == [0]
+    assert [(row["seed"], row["updates"]) for row in longer] == [(1, 4), (0, 6)]
+    assert longer[1]["curve"][:2] == first[0]["curve"] and len(longer[1]["curve"]) == 3
+    for updates in (6, 4, 0):  # 0: the task's own limit, not one that was asked for
+        assert small(tmp_path, **{**spec, "updates": updates}) == longer
+    results.add(tmp_path / "memory.jsonl", {**longer[1], "outcome": "seconds", "seconds": 2.0})
+    small(tmp_path, watch := Watch(), **spec, seconds=1)
+    assert watch.counts == (2, 2)
+    assert small(tmp_path, watch := Watch(), **spec, seconds=3)[1]["outcome"] == "updates" and len(watch.rows) == 1
+
+
 def test_processes_give_the_same_rows(tmp_path):
     apart = memory(tmp_path / "a", tasks=["digits"], variants=["gru", "tanh"], seeds=1, jobs=2, **SMALL)
     alone = memory(tmp_path / "b", tasks=["digits"], variants=["gru", "tanh"], seeds=1, **SMALL)

@@ -41,7 +41,7 @@ def memory(
     events: Events | None = None,
     **limits: Any,
 ) -> list[dict[str, Any]]:
-    """Run what has no result in `out`/memory.jsonl yet; returns all rows of the file.
+    """Run what has no result in `out`/memory.jsonl yet, or one of a lower limit; returns all rows of the file.
 
     Args:
         lengths: "100", or "50-200" for lengths drawn between the two; each task's own if none are given. The digits and
@@ -56,9 +56,9 @@ def memory(
     within("seeds", seeds, 1)
     within("jobs", jobs, 1)
     path = Path(out) / RESULTS
-    done = {results.key(row) for row in results.read(path)}
+    done = {results.key(row): row for row in results.read(path)}
     specs = list(plan(tasks, variants, lengths, seeds, **limits))
-    waiting = [spec for spec in specs if spec.key() not in done]
+    waiting = [spec for spec in specs if spec.key() not in done or _may_go_further(spec, done[spec.key()])]
     if events is not None:
         events.planned(len(specs), len(specs) - len(waiting))
     for row in _all(waiting, jobs, events):
@@ -85,6 +85,11 @@ def plan(
             for length in own[task] if own[task] == ("data",) else lengths or own[task]:
                 for variant in variants:
                     yield Run(task, variant, length, seed, **limits)
+
+
+def _may_go_further(spec: Run, row: results.Row) -> bool:
+    """Whether a run that was ended by a limit has a higher one now."""
+    return row["outcome"] in ("updates", "seconds") and getattr(spec, row["outcome"]) > row[row["outcome"]]
 
 
 def report(out: str | Path) -> list[dict[str, Any]]:

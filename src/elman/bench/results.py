@@ -36,13 +36,18 @@ def read(path: Path) -> list[Row]:
 
 
 def add(path: Path, row: Row) -> None:
-    """Append a row by a new file moved into place. Raises RunFolderError if it cannot be written."""
+    """Append a row, in place of one of the same run, by a new file moved into place.
+
+    Raises:
+        DataError: a line of the file is no result.
+        RunFolderError: it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        written = path.read_text(encoding="utf-8") if path.exists() else ""
+        others = [known for known in read(path) if key(known) != key(row)]
     except OSError as error:
         raise RunFolderError(f"{path}: cannot be written ({error.strerror})") from None
-    write_text(path, written + json.dumps(row) + "\n")
+    write_text(path, "".join(json.dumps(each) + "\n" for each in (*others, row)))
 
 
 def summary(rows: Iterable[Row]) -> list[Row]:
