@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from elman.classify import probe
 from elman.classify.batches import Encoded
 from elman.classify.probe import start_output
 from elman.classify.task import Labelled
@@ -59,6 +60,17 @@ def test_the_output_is_that_of_the_regression():
     with torch.no_grad():
         found = torch.softmax(network(ids), 1).numpy()
     assert np.allclose(found, expected, atol=1e-4)
+
+
+def test_with_many_texts_the_output_stays_random(monkeypatch):
+    network = TextRNN(50, 2, **SIZES)
+    before = network.output.weight.clone()
+    monkeypatch.setattr(probe, "_MOST_TEXTS", 119)
+    start_output(network, labelled(2), balanced=False, seed=0)
+    assert torch.equal(network.output.weight, before)
+    monkeypatch.setattr(probe, "_MOST_TEXTS", 120)
+    start_output(network, labelled(2), balanced=False, seed=0)
+    assert not torch.equal(network.output.weight, before)
 
 
 def test_a_class_that_is_not_there_leaves_the_output_as_it_was():

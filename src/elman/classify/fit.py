@@ -101,8 +101,8 @@ def fit(
             prepared.vectors.fill(network)
         start_from(network, start)
         if start and not resume:
-            stage("fitting the output")
-            start_output(network, prepared.train, balanced=config.class_weight == "balanced", seed=config.seed)
+            balanced = config.class_weight == "balanced"
+            start_output(network, prepared.train, balanced=balanced, seed=config.seed, stage=stage)
         classifier = Classifier(config, classes, prepared.tokenizer, network, prepared.ngrams)
         unfreezing = GradualUnfreezing(network) if config.unfreeze else None
         gradients = GradientWatch(network, prepared.validation or prepared.train) if watch_gradients else None

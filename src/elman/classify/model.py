@@ -83,12 +83,12 @@ def network_logits(network: TextRNN, texts: Encoded) -> NDArray[np.float32]:
 
 @torch.no_grad()
 def of_each_text(
-    network: TextRNN, texts: Encoded, read: Callable[..., torch.Tensor], width: int, most: int | None = None
+    network: TextRNN, texts: Encoded, read: Callable[..., torch.Tensor], width: int
 ) -> NDArray[np.float32]:
-    """[B, width] that `read`, called as the network, returns of the texts, or of the first so many of them."""
+    """[B, width] that `read`, called as the network, returns of the texts."""
     was_training = network.training
     network.eval()
-    lengths = texts.ids.lengths[:most]
+    lengths = texts.ids.lengths
     values = np.empty((len(lengths), width), np.float32)
     for rows in sorted_batches(lengths, _EVALUATION_BATCH):
         ids, features = texts.batch(rows)

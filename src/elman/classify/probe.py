@@ -5,6 +5,8 @@ model's knowledge is spent on that. Kumar et al. (2022), "Fine-Tuning can Distor
 Out-of-Distribution", fit the output first, with the rest frozen, and tune everything from there.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -16,18 +18,22 @@ _MOST_TEXTS = 4000
 
 
 @torch.no_grad()
-def start_output(network: TextRNN, train: Labelled, *, balanced: bool, seed: int) -> None:
-    """Fit the output of a network, or of each of two read both ways, on the first texts at most; see the module.
+def start_output(
+    network: TextRNN, train: Labelled, *, balanced: bool, seed: int, stage: Callable[[str], None] = lambda name: None
+) -> None:
+    """Fit the output of a network, or of each of two read both ways; see the module.
 
-    The penalty falls with the root of the number of texts.
+    The penalty falls with the root of the number of texts. With more than 4,000 texts nothing is fitted: there tuning
+    gets as far from a random output, and the fitted one, which has seen no dropout, only makes the first losses large.
     """
+    numbers = train.numbers
+    if len(numbers) > _MOST_TEXTS or len(np.unique(numbers)) < network.output.out_features:
+        return
+    stage("fitting the output")
     from sklearn.linear_model import LogisticRegression  # a second to import
 
-    numbers = train.numbers[:_MOST_TEXTS]
-    if len(np.unique(numbers)) < network.output.out_features:
-        return
     for part in (network, network.other) if isinstance(network, BothWays) else (network,):
-        vectors = of_each_text(part, train.texts, part.pooled, part.output.in_features, _MOST_TEXTS).astype(np.float64)
+        vectors = of_each_text(part, train.texts, part.pooled, part.output.in_features).astype(np.float64)
         mean, spread = vectors.mean(axis=0), vectors.std(axis=0) + 1e-6
         regression = LogisticRegression(
             C=0.1 / len(numbers) ** 0.5,
