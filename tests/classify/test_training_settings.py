@@ -36,11 +36,11 @@ def test_the_information_flow_falls_in_every_layer():
     assert all(layer.information_flow == 0.3 for layer in layers)
 
 
-def test_few_texts_are_tuned_at_a_lower_rate():
-    """With the root of their number, where the preset leaves it open and nothing else is said."""
+def test_few_texts_are_tuned_at_a_higher_rate():
+    """Where the preset leaves it open and nothing else is said."""
     tuned = resolve("fine-tuned")
-    rates = [tuned.for_rows(rows).learning_rate for rows in (20, 500, 2000, 90000)]
-    assert rates == pytest.approx([2e-4, 1e-3, 2e-3, 2e-3])
+    rates = [tuned.for_rows(rows).learning_rate for rows in (0, 75, 100, 300, 90000)]
+    assert rates == pytest.approx([4e-3, 4e-3, 2e-3 * 3**0.5, 2e-3, 2e-3])
     assert resolve("fine-tuned", learning_rate=0.01).for_rows(20).learning_rate == 0.01
     assert resolve().for_rows(20).learning_rate == resolve(learning_rate=0).for_rows(10**6).learning_rate == 2e-3
     with pytest.raises(UsageError, match="learning_rate must be at least 0, got -1"):

@@ -21,7 +21,6 @@ from .fine_tune import GradualUnfreezing, rate_of, start_from
 from .gradient_watch import GradientWatch
 from .model import Classifier, build_network, fit_scales
 from .ngrams import NGrams
-from .probe import start_output
 from .split import Split
 from .task import ClassificationTask, Labelled
 from .vectors import StartVectors, with_width
@@ -100,9 +99,6 @@ def fit(
         if prepared.vectors is not None:
             prepared.vectors.fill(network)
         start_from(network, start)
-        if start and not resume:
-            balanced = config.class_weight == "balanced"
-            start_output(network, prepared.train, balanced=balanced, seed=config.seed, stage=stage)
         classifier = Classifier(config, classes, prepared.tokenizer, network, prepared.ngrams)
         unfreezing = GradualUnfreezing(network) if config.unfreeze else None
         gradients = GradientWatch(network, prepared.validation or prepared.train) if watch_gradients else None

@@ -1,7 +1,6 @@
 """A trained classifier: tokenizer, network, n-gram branch, and how their scores become probabilities."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,25 +75,17 @@ def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int, b
     return network
 
 
+@torch.no_grad()
 def network_logits(network: TextRNN, texts: Encoded) -> NDArray[np.float32]:
     """[B, C] scores of the network alone, in evaluation mode; the mode it was in is put back."""
-    return of_each_text(network, texts, network, network.output.out_features)
-
-
-@torch.no_grad()
-def of_each_text(
-    network: TextRNN, texts: Encoded, read: Callable[..., torch.Tensor], width: int
-) -> NDArray[np.float32]:
-    """[B, width] that `read`, called as the network, returns of the texts."""
     was_training = network.training
     network.eval()
-    lengths = texts.ids.lengths
-    values = np.empty((len(lengths), width), np.float32)
-    for rows in sorted_batches(lengths, _EVALUATION_BATCH):
+    scores = np.empty((len(texts.ids), network.output.out_features), np.float32)
+    for rows in sorted_batches(texts.ids.lengths, _EVALUATION_BATCH):
         ids, features = texts.batch(rows)
-        values[rows] = read(ids, features=features if network.feature_dim else None).numpy()
+        scores[rows] = network(ids, features=features if network.feature_dim else None).numpy()
     network.train(was_training)
-    return values
+    return scores
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -165,18 +165,8 @@ class TextRNN(torch.nn.Module):
         """As `forward`, the logits of each network whose mean it returns [M, B, C]; here there is one."""
         return self._scores(ids, lengths, features)[None]
 
-    def pooled(self, ids: Tensor | PackedSequence, lengths: Lengths = None, features: Tensor | None = None) -> Tensor:
-        """As `forward`, the vector of each text that the output reads [B, pooling.out_features]."""
-        pooled, border = self._pooled(ids, lengths, features)
-        return border.unsort(pooled, 0)
-
     def _scores(self, ids: Tensor | PackedSequence, lengths: Lengths, features: Tensor | None) -> Tensor:
         """[B, C]"""
-        pooled, border = self._pooled(ids, lengths, features)
-        return border.unsort(self.output(dropout(pooled, self.dropout, self.training)), 0)
-
-    def _pooled(self, ids: Tensor | PackedSequence, lengths: Lengths, features: Tensor | None) -> tuple[Tensor, Border]:
-        """[B, pooling.out_features], longest text first, and the border that puts rows in the caller's order."""
         border = Border(ids, lengths, batch_first=True, batched_dims=2)
         if features is not None and not isinstance(ids, PackedSequence):
             features = Border(features, lengths, batch_first=True, batched_dims=3).data
@@ -191,7 +181,8 @@ class TextRNN(torch.nn.Module):
             final = self.recurrent.last(finals)  # type: ignore[arg-type]
         if self._merges_top:
             output, final = merged(output, self.merge), merged(final, self.merge)
-        return self.pooling(output, final, border.batch_sizes), border
+        pooled = self.pooling(output, final, border.batch_sizes)
+        return border.unsort(self.output(dropout(pooled, self.dropout, self.training)), 0)
 
     def _by_chunks(self, border: Border) -> tuple[Tensor, Tensor]:
         """As the whole sequence, the states detached from chunk to chunk: output [N, F] and final h [B, F]."""
