@@ -24,7 +24,7 @@ CLASS_WEIGHTS = ("none", "balanced")
 
 _STEPS = 1500
 _STEPS_OF_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 8, 64
-_RATE, _ROWS_OF_RATE = 2e-3, 300
+_LEARNING_RATE, _FEW_ROWS = 2e-3, 300
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
     # training
     epochs: int = setting(0, "Passes over the training data at most; 0: as many as make about 1,500 steps, 4 to 30.")
     batch_size: int = setting(0, "Texts per step; 0: 64, fewer if an epoch had less than 16 steps then, down to 8.")
-    learning_rate: float = setting(2e-3, "Highest learning rate; 0: 0.002, up to twice that for less than 300 texts.")
+    learning_rate: float = setting(
+        _LEARNING_RATE, "Highest learning rate; 0: 0.002, up to twice that for less than 300 texts."
+    )
     schedule: str = setting("cosine", f"Course of the learning rate: {', '.join(SCHEDULES)}.")
     warmup: int = setting(100, "Steps over which the learning rate rises from zero.")
     clip_norm: float = setting(1.0, "Largest global norm of the gradient; 0 for none.")
@@ -106,7 +108,7 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
     def training(self) -> TrainingSettings:
         """The part that the training loop knows; what `for_rows` has still to choose counts as for many texts."""
         values = {f.name: getattr(self, f.name) for f in fields(TrainingSettings)}
-        unsaid = {"epochs": self.epochs or 1, "learning_rate": self.learning_rate or _RATE}
+        unsaid = {"epochs": self.epochs or 1, "learning_rate": self.learning_rate or _LEARNING_RATE}
         return TrainingSettings(**{**values, **unsaid})
 
     def for_rows(self, rows: int) -> "ClassifierConfig":
@@ -114,7 +116,7 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
         size = self.batch_size or min(_LARGEST_BATCH, max(_SMALLEST_BATCH, rows // _STEPS_OF_EPOCH))
         epochs = self.epochs or min(30, max(4, round(_STEPS / max(1, rows // size))))
         # Fewer texts have fewer steps in 30 epochs, and a language model's layers have as far to go.
-        rate = self.learning_rate or _RATE * min(2, max(1, (_ROWS_OF_RATE / max(1, rows)) ** 0.5))
+        rate = self.learning_rate or _LEARNING_RATE * min(2, max(1, (_FEW_ROWS / max(1, rows)) ** 0.5))
         return replace(self, batch_size=size, epochs=epochs, learning_rate=rate)
 
 

@@ -44,10 +44,11 @@ def choose_columns(found: list[str], wanted: Columns, name: str) -> tuple[str, s
     for given in (wanted.text, wanted.label, wanted.group):
         if given is not None and given not in found:
             raise ColumnError(f"{name}: no column {given!r}; the columns found are: {listing}")
-    lower = {column.lower().strip(): column for column in reversed(found) if column != wanted.group}
+    guessable = [column for column in found if column != wanted.group]
+    lower = {column.lower().strip(): column for column in reversed(guessable)}
     label = wanted.label or next((lower[c] for c in LABEL_COLUMNS if c in lower and lower[c] != wanted.text), None)
     text = wanted.text or next((lower[c] for c in TEXT_COLUMNS if c in lower and lower[c] != label), None)
-    rest = [c for c in found if c not in (text, label, wanted.group) and c.lower().strip() not in _IDENTIFIERS]
+    rest = [c for c in guessable if c not in (text, label) and c.lower().strip() not in _IDENTIFIERS]
     if text is None and len(rest) == 1 and (label is not None or not wanted.need_label):
         text, rest = rest[0], []
     if label is None and len(rest) == 1 and text is not None:
