@@ -24,25 +24,21 @@ def information_flow(
         dproduct: [N, G*H] gradient of the recurrent product.
         arrived: [N, H] each, what came to h (and c) from later steps.
     """
-    later = ragged.later_elements(batch_sizes, reverse)
-    here = (later >= 0).nonzero()[:, 0]
-    later = later[here]
+    previous = ragged.later_elements(batch_sizes, not reverse)  # -1 at a row's first step
     kept = [a for a in arrived if a is not None]
     own = [kept[0] if doutput is None else kept[0] + doutput, *kept[1:]]
 
-    def joint_norm(parts: list[Tensor], elements: Tensor) -> Tensor:
-        norms = [torch.linalg.vector_norm(part, dim=1, dtype=torch.float64)[elements] for part in parts]
+    def joint_norm(parts: list[Tensor]) -> Tensor:
+        norms = [torch.linalg.vector_norm(part, dim=1, dtype=torch.float64) for part in parts]
         joint: Tensor = torch.stack(norms).norm(dim=0)
         return joint
 
-    after, before = joint_norm(kept, here), joint_norm(own, later)
-    counted = (after > SMALLEST_FLOW) & (before > SMALLEST_FLOW)
-    here, later, after, before = here[counted], later[counted], after[counted], before[counted]
-    excess = after / before - 1
-    share = (2 * excess / (before * after) / max(1, len(here))).to(dproduct.dtype)
-    entering = kept[0][here]
+    after, before = joint_norm(kept)[previous], joint_norm(own)
+    counted = (previous >= 0) & (after > SMALLEST_FLOW) & (before > SMALLEST_FLOW)
+    number = max(1, int(counted.sum()))
+    excess = torch.where(counted, after / before - 1, 0)
+    share = torch.where(counted, 2 * excess / (before * after) / number, 0).to(dproduct.dtype)
+    entering = kept[0][previous] * share[:, None]
     if mask is not None:
-        entering = entering * mask[ragged.rows_and_steps(batch_sizes)[0][here]]
-    omega = excess.square().sum() / max(1, len(here))
-    of_weight = matmul((dproduct[later] * share[:, None]).t(), entering)
-    return omega.to(dproduct.dtype), of_weight
+        entering *= mask[ragged.rows_and_steps(batch_sizes)[0]]
+    return (excess.square().sum() / number).to(dproduct.dtype), matmul(dproduct.t(), entering)
