@@ -81,6 +81,9 @@ def test_only_the_longest_texts_are_swept(trace_of):
     alone = jacobian_norms([second], texts=2, probes=None)
     torch.testing.assert_close(found[:6, 1:], alone, equal_nan=True)
     assert jacobian_norms([first, second], texts=99, probes=1).shape[1] == 5
+    short, long = trace_of(CellCase("rnn_tanh"), [5, 5]), trace_of(CellCase("rnn_tanh"), [9], seed=1)
+    found = jacobian_norms([short, long], texts=2, probes=None)
+    assert sorted((~found.isnan()).sum(0).tolist()) == [5, 9]
 
 
 def scaled_identity(trace_of, w, steps):

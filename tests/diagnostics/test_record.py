@@ -1,5 +1,8 @@
 """What `record` sees of models, and the gradient's norms against autograd."""
 
+import copy
+import io
+
 import pytest
 import torch
 
@@ -7,7 +10,7 @@ import elman
 from brute import one_step, state_gradients, states_of, weight_terms
 from elman.diagnostics import by_lag, by_position, gradient_norms, record, spread, weight_share
 from elman.diagnostics._trace import side_by_side
-from elman.errors import NoRecurrentLayerError, UsageError
+from elman.errors import NoRecurrentLayerError, NotAModuleError, UsageError
 from elman.nn import GRU, LSTM, RNN, LayerNormGRU, LayerNormLSTM, TextRNN
 
 LENGTHS = torch.tensor([4, 9, 0, 7, 7, 1])
@@ -279,3 +282,39 @@ def test_a_block_without_a_backward_pass_says_so():
 def test_no_rows_are_refused():
     with pytest.raises(UsageError, match="rows must be at least 1, got 0"), record(RNN(3, 5), rows=0):
         pass
+
+
+def test_a_record_inside_a_record_leaves_both():
+    outer, inner = GRU(3, 4), LSTM(3, 4)
+    both = torch.nn.ModuleList([outer, inner])
+    with record(both) as first:
+        with record(inner) as second:
+            outer(torch.randn(5, 2, 3))[0].sum().backward()
+            inner(torch.randn(5, 2, 3))[0].sum().backward()
+        outer(torch.randn(5, 2, 3))[0].sum().backward()
+    assert {name: len(traces) for name, traces in first.traces.items()} == {"0.l0": 2, "1.l0": 1}
+    assert {name: len(traces) for name, traces in second.traces.items()} == {"l0": 1}
+
+
+def test_a_copy_made_inside_is_a_layer_of_its_own():
+    layer, x = GRU(3, 4), torch.randn(5, 2, 3)
+    with record(layer):
+        copied = copy.deepcopy(layer)
+        torch.save(layer, io.BytesIO())
+    torch.nn.init.zeros_(layer.weight_ih_l0)
+    assert not torch.equal(copied(x)[0], layer(x)[0])
+
+
+def test_calls_without_a_backward_pass_do_not_lend_their_name():
+    watched, other = GRU(3, 4), GRU(3, 4)
+    with record(watched) as flow:
+        for _ in range(50):
+            watched(torch.randn(5, 2, 3))
+            other(torch.randn(5, 2, 3))[0].sum().backward()
+    with pytest.raises(UsageError, match="nothing was recorded"):
+        flow.traces  # noqa: B018
+
+
+def test_what_is_no_module():
+    with pytest.raises(NotAModuleError, match=r"expected a torch.nn.Module, got int"):
+        record(5).__enter__()

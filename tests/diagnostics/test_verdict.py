@@ -1,6 +1,7 @@
 """Verdicts, remedies, and the diagnosis as a whole."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -37,7 +38,9 @@ def test_there_is_something_to_try_and_nothing_that_is_there(cell, kind):
     assert not [r for r in found if r.settings.get("cell") == cell]
     for remedy in found:
         left = remedies(kind, cell, memory=7, length=200, gradient_norm=3.14159, settings=remedy.settings)
-        assert remedy.flag not in {r.flag for r in left} and len(left) == len(found) - 1
+        # the regulariser and truncation exclude each other
+        forbidden = [r for r in found if {*remedy.settings, *r.settings} == {"information_flow", "bptt_truncate"}]
+        assert remedy.flag not in {r.flag for r in left} and len(left) == len(found) - 1 - len(forbidden)
 
 
 def test_flags_hold_the_figures():
@@ -45,6 +48,35 @@ def test_flags_hold_the_figures():
     flags = {r.flag for r in remedies("vanishing", "rnn_tanh", memory=7, length=200)}
     assert {"--cell lstm", "--init orthogonal", "--bptt-truncate 14", "--cell leaky --memory 200"} <= flags
     assert remedies("healthy", "lstm", memory=7, length=9) == []
+
+
+def test_what_the_settings_forbid_is_not_proposed():
+    def flags(kind, **settings):
+        return {r.flag for r in remedies(kind, "rnn_relu", memory=7, length=200, settings=settings)}
+
+    assert not [f for f in flags("vanishing", information_flow=1.0) if "bptt-truncate" in f]
+    assert "--clip-recurrent 1" not in flags("exploding", information_flow=1.0)
+    assert "--information-flow 1" not in flags("vanishing", clip_recurrent=1.0, bptt_truncate=None)
+    assert "--init default --cell lstm" in flags("vanishing", init="identity")
+
+
+def test_a_network_whose_numbers_overflow():
+    layer = RNN(3, 16, nonlinearity="relu", batch_first=True)
+    times_identity(layer.weight_hh_l0, 10)
+    found = pass_over(layer, torch.rand(2, 200, 3))
+    assert found["verdict"]["kind"] == "exploding"
+    with torch.no_grad():
+        layer.weight_hh_l0.fill_(math.nan)
+    found = pass_over(layer, torch.rand(2, 20, 3))
+    assert found["verdict"]["kind"] == "exploding" and "no finite numbers" in found["verdict"]["reason"]
+    assert found["layers"][0]["matrix"] == [{"gate": "h", "radius": None, "norm": None}]
+    json.dumps(plain(found), allow_nan=False)
+
+
+def test_zoneout_leaves_a_plain_cell_a_plain_cell():
+    torch.manual_seed(0)
+    found = pass_over(RNN(3, 8, zoneout=0.1, batch_first=True), torch.rand(2, 30, 3))
+    assert found["layers"][0]["cell"] == "rnn_tanh" and found["layers"][0]["time_constants"] is None
 
 
 def times_identity(weight, scale):

@@ -295,11 +295,27 @@ def test_a_cell_that_returns_no_pair(result, given):
             r"hidden\[1\] size \(1, 4, 2\).*got \[1, 3, 2\]",
         ),
         (lambda m: m(X[:, 0], (torch.zeros(1, 4, 5),) * 2), r"hidden\[0\] size \(1, 5\)"),
+        (lambda m: m(X, (None, None)), "2 tensors, got a tuple of NoneType, NoneType"),
+        (lambda m: m(X, 5), "2 tensors, got a int"),
     ],
 )
 def test_sizes_that_do_not_fit(call, message):
     with pytest.raises(ShapeError, match=message):
         call(Recurrence(Decay(1), 3, (5, 2)))
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "message"),
+    [
+        (torch.nn.GRUCell(4, 5), {}, r"sizes 3 and \(5,\), got GRUCell of 4 and \(5,\)"),
+        (torch.nn.GRUCell(3, 5), {"state_size": 7}, r"sizes 3 and \(7,\), got GRUCell of 3 and \(5,\)"),
+        (torch.nn.GRUCell(3, 5), {"reverse_cell": torch.nn.GRUCell(3, 6)}, r"got GRUCell of 3 and \(6,\)"),
+        (torch.nn.GRUCell(3, 5), {"reverse_cell": torch.nn.LSTMCell(3, 5)}, r"got LSTMCell of 3 and \(5, 5\)"),
+    ],
+)
+def test_torchs_cells_of_other_sizes(cell, options, message):
+    with pytest.raises(ShapeError, match=message):
+        Recurrence(cell, 3, **options)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_recurrent_layers(call, message):
     ("layer", "hx", "message"),
     [
         (nn.LSTM, torch.zeros(1, 4, 6), r"a pair of tensors \(h_0, c_0\) as the state of LSTM, got Tensor"),
-        (nn.PeepholeLSTM, (torch.zeros(1, 4, 6),), r"a pair of tensors \(h_0, c_0\) .* got Tensor"),
+        (nn.PeepholeLSTM, (torch.zeros(1, 4, 6),), r"a pair of tensors \(h_0, c_0\) .* got tuple of Tensor"),
         (nn.MinGRU, (torch.zeros(1, 4, 6), torch.zeros(1, 4, 6)), "a tensor h_0 as the state of MinGRU, got tuple"),
         (
             nn.CoupledLSTM,
@@ -57,6 +57,7 @@ def test_sizes_and_dropout_that_no_layer_has(layer):
         ({"input_size": 4, "hidden_size": -1}, "hidden_size must be at least 1, got -1"),
         ({"input_size": 4, "hidden_size": 4, "num_layers": 0}, "num_layers must be at least 1, got 0"),
         ({"input_size": 4, "hidden_size": 4, "dropout": 1.5}, "dropout must be at least 0 and at most 1, got 1.5"),
+        ({"input_size": 4, "hidden_size": 4, "bptt_truncate": 1.5}, "bptt_truncate must be a whole number, got 1.5"),
     ]:
         with pytest.raises(UsageError, match=message):
             layer(**arguments)
@@ -73,6 +74,18 @@ def test_sizes_and_dropout_that_no_layer_has(layer):
 def test_text_rnn_options(options, message):
     with pytest.raises(UsageError, match=message):
         nn.TextRNN(10, 2, **options)
+
+
+def test_an_empty_list_is_the_lengths_of_no_rows():
+    output, h_n = nn.GRU(3, 4)(torch.zeros(5, 0, 3), lengths=[])
+    assert output.shape == (5, 0, 4) and h_n.shape == (1, 0, 4)
+
+
+def test_a_state_that_is_none():
+    with pytest.raises(ShapeError, match=r"pair of tensors \(h_0, c_0\) as the state of LSTM, got int"):
+        nn.LSTM(3, 4)(torch.zeros(5, 2, 3), 3)
+    with pytest.raises(ShapeError, match="a tensor h_0 as the state of GRU, got list"):
+        nn.GRU(3, 4)(torch.zeros(5, 2, 3), [torch.zeros(1, 2, 4)])
 
 
 def test_nonlinearity():

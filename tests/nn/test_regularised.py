@@ -290,6 +290,7 @@ def test_an_accelerated_layer_of_torch_takes_the_options_too():
         ("gru", {"clip_recurrent": -1.0}, "clip_recurrent must be at least 0, got -1"),
         ("gru", {"information_flow": -1.0}, "information_flow must be at least 0, got -1"),
         ("rnn", {"information_flow": 1.0, "bptt_truncate": 5}, "does not go with bptt_truncate"),
+        ("gru", {"information_flow": 1.0, "clip_recurrent": 5.0}, "does not go with clip_recurrent"),
         ("gru", {"zoneout_cell": 0.1}, "zoneout_cell is for cells with a state c, got 0.1 for GRU"),
         ("indrnn", {"weight_drop": 0.1}, "weight_drop is for cells with a recurrent matrix, got 0.1 for IndRNN"),
         ("min_gru", {"recurrent_dropout": 0.1}, "whose state enters a product, got 0.1 for MinGRU"),

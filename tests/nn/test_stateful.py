@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 from safetensors.torch import load, save
+from torch.nn.utils.rnn import pack_sequence
 
 from elman import nn
 from elman.errors import ShapeError, UsageError
@@ -298,6 +299,32 @@ def test_what_is_carried_does_not_change_with_the_callers_memory():
     assert torch.equal(stream(x[5:])[0], twin(x[5:])[0])
 
 
+def test_an_empty_list_resets_no_stream():
+    stream, x = nn.Stateful(nn.GRU(3, 5)), torch.randn(4, 2, 3)
+    stream(x)
+    before = {name: tensor.clone() for name, tensor in stream.state_dict().items()}
+    stream.reset([])
+    assert all(torch.equal(tensor, before[name]) for name, tensor in stream.state_dict().items())
+
+
+@pytest.mark.parametrize("overlap", [0, 2])
+def test_training_goes_on_after_inference(overlap):
+    stream, x = nn.Stateful(nn.GRU(3, 5), overlap), torch.randn(4, 2, 3)
+    with torch.inference_mode():
+        stream(x)
+    stream(x)[0].sum().backward()
+    assert stream.layer.weight_hh_l0.grad.isfinite().all()
+
+
+def test_steps_of_another_size_or_kind():
+    stream = nn.Stateful(nn.GRU(3, 5), overlap=2)
+    stream(torch.randn(4, 2, 3))
+    with pytest.raises(ShapeError, match=r"steps of size \(3,\) as before, got \(4,\)"):
+        stream(torch.randn(4, 2, 4))
+    with pytest.raises(ShapeError, match=r"a chunk as a tensor.*got PackedSequence"):
+        stream(pack_sequence([torch.randn(2, 3)]))
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
@@ -305,8 +332,8 @@ def test_what_is_carried_does_not_change_with_the_callers_memory():
     ("call", "message"),
     [
         (lambda s: s(torch.zeros(4, 2, 3)), "chunk of 3 streams as before, got 2"),
-        (lambda s: s(torch.zeros(4, 3)), r"\[T, B, I\] of at least one step, got \(4, 3\)"),
-        (lambda s: s(torch.zeros(0, 3, 3)), r"of at least one step, got \(0, 3, 3\)"),
+        (lambda s: s(torch.zeros(4, 3)), r"\[T, B, I\] of at least one step and stream, got \(4, 3\)"),
+        (lambda s: s(torch.zeros(0, 3, 3)), r"of at least one step and stream, got \(0, 3, 3\)"),
         (lambda s: s(torch.zeros(4, 3, 2)), "Expected 3, got 2"),
         (lambda s: s(torch.zeros(4, 3, 3), torch.zeros(2)), r"starts of size \(3,\) or \(4, 3\), got \(2,\)"),
         (lambda s: s(torch.zeros(4, 3, 3), torch.zeros(3, 4)), r"starts of size \(3,\) or \(4, 3\), got \(3, 4\)"),

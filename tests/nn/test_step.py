@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from elman.errors import ShapeError, UsageError
-from elman.nn import GRU, LSTM, RNN
+from elman.nn import GRU, LSTM, RNN, ClockworkRNN
 from tolerances import close
 
 
@@ -62,3 +62,21 @@ def test_refusals():
             GRU(3, 4).step(torch.zeros(1, 2))
         with pytest.raises(ShapeError, match=r"hidden\[0\]"):
             GRU(3, 4).step(torch.zeros(1, 3), torch.zeros(1, 2, 4))
+
+
+@pytest.mark.parametrize("layer", [RNN, LSTM, GRU])
+def test_inference_leaves_the_learned_state(layer):
+    model = layer(3, 8, learn_state=True)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    x = torch.randn(5, 1, 3)
+    with torch.no_grad():
+        first, again = model(x)[0], model(x)[0]
+        model.step(x[0])
+    close(again, first)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+
+
+def test_a_layer_that_counts_its_steps_has_no_single_one():
+    with pytest.raises(UsageError, match="starts its clocks at every call"):
+        ClockworkRNN(3, 8).step(torch.randn(2, 3))

@@ -76,6 +76,23 @@ def test_second_derivatives(case):
     assert torch.autograd.gradgradcheck(lambda *leaves: run(ops, case, args.replaced(leaves)), args.leaves())
 
 
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_graph_of_gradients_does_not_go_through_the_call_before(layer):
+    """Where a layer's input depends on its own weights, as when a state is carried from call to call."""
+    ours = layer(3, 5, dtype=torch.float64)
+    theirs = getattr(torch.nn, layer.__name__)(3, 5, dtype=torch.float64)
+    theirs.load_state_dict(ours.state_dict())
+    x, found = torch.randn(6, 2, 3, dtype=torch.float64), []
+    for model in (ours, theirs):
+        _, state = model(x[:3])
+        loss = model(x[3:], state)[0].square().sum()
+        once = torch.autograd.grad(loss, list(model.parameters()), create_graph=True)
+        penalty = sum(g.square().sum() for g in once)
+        found.append([*once, *torch.autograd.grad(penalty, list(model.parameters()))])
+    for actual, expected in zip(*found, strict=True):
+        torch.testing.assert_close(actual, expected)
+
+
 class Classifier(torch.nn.Module):
     def __init__(self, layer):
         super().__init__()

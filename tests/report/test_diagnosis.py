@@ -79,6 +79,13 @@ EMPTY = {
     "dead units": {"dead_units": [0, 1]},
     "parts of texts": {"skip": 4, "heat": []},
     "two states": {"gradient": {"dh": spread([1.0, 2.0]), "dc": spread([1e-200, 1e-250])}},
+    "no finite numbers": {
+        "gradient": {"dh": spread([None, 1.0, None])},
+        "gradient_by_position": {"dh": spread([None, None])},
+        "weight_share": {"share": [None, None], "within": 1},
+        "matrix": [{"gate": "h", "radius": None, "norm": None}],
+        "heat": [[None, 1.0, None], [None, None, None]],
+    },
     "open": {"memory": {"steps": 2, "end": "open", "projected": None}},
 }
 

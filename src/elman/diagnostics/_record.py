@@ -1,15 +1,15 @@
 """`record`: watch the gradient of a model's recurrent layers through time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import NoRecurrentLayerError, UsageError
-from ..nn._base import Recurrent, State
+from ..errors import NoRecurrentLayerError, NotAModuleError, UsageError
+from ..nn._base import Call, Recurrent, watching
 from ..ops import Weights, ragged
 from ._trace import Trace
 
@@ -23,6 +23,7 @@ class _Call(NamedTuple):
     skip: int
     data: Tensor
     options: ops.Options
+    output: Tensor  # held, so that nothing else gets its address
 
 
 class Flow:
@@ -34,9 +35,10 @@ class Flow:
 
     def __init__(self, model: torch.nn.Module, rows: int) -> None:
         self._rows = rows
-        self._layers = _layers(model)
+        layers = _layers(model)
+        self._names = {module: name for name, module in layers}
         self._calls: dict[int, _Call] = {}  # by the address of their output
-        self._found: dict[str, list[Trace]] = {name: [] for name in _names(self._layers)}
+        self._found: dict[str, list[Trace]] = {name: [] for name in _names(layers)}
 
     @property
     def traces(self) -> dict[str, list[Trace]]:
@@ -49,31 +51,14 @@ class Flow:
             )
         return found
 
-    @contextmanager
-    def _noting_calls(self) -> Iterator[None]:
+    def _note(self, call: Call) -> None:
         """The records do not hold a layer's input and options; its calls do."""
-        for name, layer in self._layers:
-            vars(layer)["_recur"] = self._noted(name, layer)
-        try:
-            yield
-        finally:
-            for _, layer in self._layers:
-                del vars(layer)["_recur"]
-            self._calls.clear()
-
-    def _noted(self, name: str, module: Recurrent) -> Callable[..., Any]:
-        call = module._recur
-
-        def noted(
-            data: Tensor, batch_sizes: Tensor, state_0: State, layer: int, reverse: bool, options: ops.Options
-        ) -> tuple[Tensor, State]:
-            output, state_n = call(data, batch_sizes, state_0, layer, reverse, options)
-            if output.requires_grad:
-                full = _name(name, module._suffixes(layer)[reverse])
-                self._calls[output.data_ptr()] = _Call(full, module._share(layer), data.detach(), options)
-            return output, state_n
-
-        return noted
+        name, module = self._names.get(call.module), call.module
+        if name is None or not call.output.requires_grad:
+            return
+        full = _name(name, module._suffixes(call.layer)[call.reverse])
+        held = _Call(full, module._share(call.layer), call.data.detach(), call.options, call.output.detach())
+        self._calls[call.output.data_ptr()] = held
 
     def _take(self, record: ops.Record) -> None:
         """Keeps a sample of the record's rows; the rest of the work waits until it is asked for."""
@@ -99,13 +84,17 @@ def record(model: torch.nn.Module, rows: int = ROWS) -> Iterator[Flow]:
         rows: texts kept of each batch, evenly spaced by length.
     Raises:
         NoRecurrentLayerError: the model has no such layer.
+        NotAModuleError: it is no torch module.
         UsageError: rows below 1.
     """
+    if not isinstance(model, torch.nn.Module):
+        raise NotAModuleError(f"expected a torch.nn.Module, got {type(model).__name__}")
     if rows < 1:
         raise UsageError(f"rows must be at least 1, got {rows}")
     flow = Flow(model, rows)
-    with ops.recording(flow._take), flow._noting_calls():
+    with ops.recording(flow._take), watching(flow._note):
         yield flow
+    flow._calls.clear()
 
 
 def _layers(model: torch.nn.Module) -> list[tuple[str, Recurrent]]:

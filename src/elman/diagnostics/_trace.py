@@ -46,6 +46,13 @@ class Trace:
     omega: float
 
     @property
+    def kind(self) -> str:
+        """`cell`, but rnn_tanh or rnn_relu for leaky units without leak, as which those run with zoneout."""
+        leak = self.weights.vectors
+        plain = self.cell.startswith("leaky") and leak is not None and bool(leak.eq(1).all())
+        return self.cell.replace("leaky", "rnn") if plain else self.cell
+
+    @property
     def rows(self) -> int:
         return len(self.state_0[0])
 

@@ -70,11 +70,12 @@ def diagnose_layer(traces: list[Trace], *, texts: int = TEXTS, probes: int | Non
     steps, end, projected = effective_memory(log_gains)
     memory = Memory(first.skip * steps, end, first.skip * projected)
     gates = saturation(traces)
+    finite = all(bool(trace.output.isfinite().all()) for trace in traces)
     squashed = [gate["low"] + gate["high"] for gate in gates if gate["kind"] == "tanh"]
     return {
         "name": first.name,
         "skip": first.skip,
-        "cell": first.cell,
+        "cell": first.kind,
         "reverse": first.reverse,
         "hidden_size": first.output.shape[1],
         "lengths": lengths,
@@ -89,7 +90,7 @@ def diagnose_layer(traces: list[Trace], *, texts: int = TEXTS, probes: int | Non
         "dead_units": dead_units(traces),
         "omega": first.omega,
         "memory": memory._asdict(),
-        "verdict": verdict(memory, round(median(lengths)), squashed[0] if squashed else None)._asdict(),
+        "verdict": verdict(memory, round(median(lengths)), squashed[0] if squashed else None, finite)._asdict(),
     }
 
 

@@ -59,7 +59,7 @@ def saturation(traces: list[Trace]) -> list[dict[str, Any]]:
     """Per gate the share of elements at its low and at its high end, over all units and for each, and a histogram.
 
     Low and high: below 0.1 and above 0.9 of a sigmoid; below -0.9 and above 0.9 of a tanh; exactly 0 of a relu, which
-    has no high end. A linear gate has neither.
+    has no high end. A linear gate has neither. The histogram is of the finite values.
 
     Returns:
         `gate`, `kind`, `low`, `high`, `units_low` [H], `units_high` [H], `histogram` (counts, edges).
@@ -69,7 +69,8 @@ def saturation(traces: list[Trace]) -> list[dict[str, Any]]:
     for gate in GATES[traces[0].cell] if values else ():
         value = values[gate.name].double()
         low, high = _ends(value, gate.kind)
-        counts, edges = torch.histogram(value.flatten().clamp(*_range(value, gate.kind)), _BINS)
+        finite = value[value.isfinite()]
+        counts, edges = torch.histogram(finite, _BINS, range=_range(finite, gate.kind))
         found.append(
             {
                 "gate": gate.name,
@@ -107,4 +108,5 @@ def _ends(value: Tensor, kind: str) -> tuple[Tensor, Tensor]:
 def _range(value: Tensor, kind: str) -> tuple[float, float]:
     if kind in ("sigmoid", "tanh"):
         return (0.0 if kind == "sigmoid" else -1.0), 1.0
-    return float(value.min()), max(float(value.max()), float(value.min()) + 1e-12)
+    low, high = (float(value.min()), float(value.max())) if len(value) else (0.0, 0.0)
+    return low, high if high > low else low + 1

@@ -38,12 +38,12 @@ def jacobian_norms(
     generator = generator or torch.Generator().manual_seed(0)
     lengths = torch.cat([trace.lengths for trace in traces])
     shortest = lengths.sort(descending=True).values[min(texts, len(lengths)) - 1]
-    parts, left = [], texts
+    parts, left = [], texts - int((lengths > shortest).sum())  # for those of the shortest length that is swept
     for trace in traces:
-        rows = min(left, int((trace.lengths >= shortest).sum()))
-        if rows:
-            parts.append(_sweep(trace, rows, probes, generator))
-            left -= rows
+        longer, equal = int((trace.lengths > shortest).sum()), min(left, int((trace.lengths == shortest).sum()))
+        left -= equal
+        if longer + equal:
+            parts.append(_sweep(trace, longer + equal, probes, generator))
     return side_by_side(parts)
 
 

@@ -14,7 +14,7 @@ def recurrent_matrix(trace: Trace) -> list[dict[str, Any]]:
     A plain cell with radius below 1 loses its gradient, whatever it reads; largest singular value above 1 is necessary
     for it to explode (Pascanu, Mikolov & Bengio 2013, section 2.1). Of cells with one recurrent weight per unit
     (IndRNN) both are the largest of those weights. The radius of blocks that are not square (a projected LSTM's) is
-    None.
+    None, and so are both of weights that are not finite.
 
     Returns:
         per gate `gate`, `radius`, `norm`; empty for cells whose state enters no gate.
@@ -28,7 +28,8 @@ def recurrent_matrix(trace: Trace) -> list[dict[str, Any]]:
     gates = GATES[trace.cell]
     found = []
     for gate, block in zip(gates, weight_hh.double().chunk(len(gates)), strict=True):
-        square = block.shape[0] == block.shape[1]
-        radius = float(torch.linalg.eigvals(block).abs().max()) if square else None
-        found.append({"gate": gate.name, "radius": radius, "norm": float(torch.linalg.matrix_norm(block, 2))})
+        square, finite = block.shape[0] == block.shape[1], bool(block.isfinite().all())
+        radius = float(torch.linalg.eigvals(block).abs().max()) if square and finite else None
+        norm = float(torch.linalg.matrix_norm(block, 2)) if finite else None
+        found.append({"gate": gate.name, "radius": radius, "norm": norm})
     return found

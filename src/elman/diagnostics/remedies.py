@@ -1,7 +1,7 @@
 """What to try against a verdict, most promising first, each as settings of `elman train`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 _GATED = ("lstm", "gru", "peephole", "coupled", "gru_before", "layer_lstm", "layer_gru", "min_gru", "min_lstm")
@@ -54,8 +54,9 @@ def remedies(
         memory: effective memory in steps.
         length: of the median text, the memory that is wanted.
         gradient_norm: mean over training, if known.
-        settings: those in use; what they already say is left out.
+        settings: those in use; what they already say, or forbid, is left out.
     """
+    in_use = dict(settings or {})
     chrono = Remedy(
         {"init": "chrono", "memory": max(3, length)},
         "gates start with memories spread up to the length of the texts (Tallec & Ollivier 2018)",
@@ -80,5 +81,20 @@ def remedies(
         found += [_MEAN, short]
     if kind == "saturated":
         found = [_SLOWER, *found]
-    in_use = dict(settings or {})
+    found = [_fitting(remedy, in_use) for remedy in found if not _forbidden(remedy, in_use)]
     return [remedy for remedy in found if not remedy.settings.items() <= in_use.items()]
+
+
+def _forbidden(remedy: Remedy, in_use: dict[str, Any]) -> bool:
+    """The regulariser follows the whole gradient (`elman.nn.Regularised`)."""
+    cuts, flow = {"bptt_truncate", "clip_recurrent"}, "information_flow"
+    if flow in remedy.settings:
+        return any(in_use.get(name) for name in cuts)
+    return bool(in_use.get(flow)) and not cuts.isdisjoint(remedy.settings)
+
+
+def _fitting(remedy: Remedy, in_use: dict[str, Any]) -> Remedy:
+    """Another cell does not take the start values of this one."""
+    if "cell" in remedy.settings and in_use.get("init", "default") not in ("default", "orthogonal"):
+        return replace(remedy, settings={"init": "default", **remedy.settings})
+    return remedy

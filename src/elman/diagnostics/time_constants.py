@@ -22,12 +22,12 @@ def time_constants(traces: list[Trace]) -> list[float] | None:
 
 
 def _kept(traces: list[Trace]) -> Tensor | None:
-    cell, vectors = traces[0].cell, traces[0].weights.vectors
+    cell, vectors = traces[0].kind, traces[0].weights.vectors
     if cell.startswith("leaky"):
         assert vectors is not None
         return 1 - vectors
     gates = gate_values(traces)
-    if not gates:
+    if not gates or cell.startswith("rnn"):
         return None
     if cell == "min_gru":
         return 1 - gates["z"]

@@ -16,12 +16,13 @@ class Verdict(NamedTuple):
     reason: str
 
 
-def verdict(memory: Memory, length: int, squashed: float | None) -> Verdict:
+def verdict(memory: Memory, length: int, squashed: float | None, finite: bool = True) -> Verdict:
     """
     Args:
         memory: of the layer.
         length: of the median text, in steps.
         squashed: share of the tanh values of the state or of the candidate that are beyond 0.9; None without a tanh.
+        finite: whether all states are finite numbers.
     """
     steps = f"{memory.steps} step" + "s" * (memory.steps != 1)
     if memory.end == "above":
@@ -30,6 +31,8 @@ def verdict(memory: Memory, length: int, squashed: float | None) -> Verdict:
             f"after {steps} the gradient of the median text has grown more than {LOST:.0f}-fold (texts have {length} "
             f"steps): single long texts decide the whole update",
         )
+    if not finite:
+        return Verdict("exploding", "states are no finite numbers any more: nothing is learned from them")
     if memory.end == "open" or memory.steps >= length:
         reached = f"all {memory.steps} steps looked at" if memory.end == "open" else f"{steps} (texts have {length})"
         return Verdict("healthy", f"the gradient of the median text stays within a factor of {LOST:.0f} over {reached}")

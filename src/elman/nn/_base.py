@@ -1,6 +1,8 @@
 """What all recurrent layers share: parameters, any form of input, stacks and directions."""
 
-from typing import Any, ClassVar, Unpack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, NamedTuple, Unpack
 
 import torch
 from torch import Tensor
@@ -14,6 +16,30 @@ from ._border import Border, Lengths
 from ._regularised import LayerOptions, Regularised
 
 State = tuple[Tensor, ...]
+
+
+class Call(NamedTuple):
+    """What a layer computed in one direction, as `watching` tells it."""
+
+    module: "Recurrent"
+    layer: int
+    reverse: bool
+    data: Tensor  # [N, I]
+    options: ops.Options
+    output: Tensor  # [N, H]
+
+
+_watchers: list[Callable[[Call], None]] = []
+
+
+@contextmanager
+def watching(watcher: Callable[[Call], None]) -> Iterator[None]:
+    """Call `watcher` at every call, inside, of any layer that may have to go back."""
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
 
 
 class Recurrent(Regularised):
@@ -192,12 +218,14 @@ class Recurrent(Regularised):
 
     def _check_state(self, hx: Any, batch: int | None) -> None:
         """Raises ShapeError unless every state is [L * D, B, size]; without B if batch is None."""
-        given = [hx] if isinstance(hx, Tensor) else list(hx)
+        several = isinstance(hx, tuple | list)
+        given = list(hx) if several else [hx]
         count = len(self._state_sizes())
-        if isinstance(hx, Tensor) or len(given) != count or not all(isinstance(state, Tensor) for state in given):
+        if not several or len(given) != count or not all(isinstance(state, Tensor) for state in given):
             kind = "a tensor h_0" if count == 1 else "a pair of tensors (h_0, c_0)"
             types = ", ".join(type(state).__name__ for state in given)
-            raise ShapeError(f"Expected {kind} as the state of {type(self).__name__}, got {types}")
+            form = f"{type(hx).__name__} of " if several and count > 1 else ""
+            raise ShapeError(f"Expected {kind} as the state of {type(self).__name__}, got {form}{types}")
         for position, (state, width) in enumerate(zip(hx, self._state_sizes(), strict=True)):
             wanted = (self._slots, width) if batch is None else (self._slots, batch, width)
             if state.shape != wanted:
@@ -247,7 +275,10 @@ class Recurrent(Regularised):
         self, data: Tensor, batch_sizes: Tensor, state_0: State, layer: int, reverse: bool, options: ops.Options
     ) -> tuple[Tensor, State]:
         weights = self._dropped_weights(self._weights(layer, reverse))
-        return ops.recurrent(self.cell, data, batch_sizes, state_0, weights, reverse=reverse, options=options)
+        output, final = ops.recurrent(self.cell, data, batch_sizes, state_0, weights, reverse=reverse, options=options)
+        for watcher in _watchers:
+            watcher(Call(self, layer, reverse, data, options, output))
+        return output, final
 
     def _sequence(self, border: Border, hx: State | None) -> tuple[Tensor, State]:
         """All layers and directions: output [N, D * P] and final states [L * D, B, size], rows in the ragged order."""
@@ -322,9 +353,12 @@ class Recurrent(Regularised):
 
     def _new_states(self, x: Tensor, batch: int, hx: State | None) -> State:
         """States [L * D, B, H] that may be written to."""
-        if hx is None:
-            return tuple(state.contiguous() for state in self._first(x, batch))
-        self._check_state(hx, batch)
+        if hx is not None:
+            self._check_state(hx, batch)
+        elif "h_0" not in self._parameters:
+            return self._first(x, batch)
+        else:
+            hx = self._first(x, batch)
         return tuple(state.clone(memory_format=torch.contiguous_format) for state in hx)
 
     def _step(self, x: Tensor, hx: State | None) -> tuple[Tensor, State]:

@@ -113,6 +113,8 @@ class Border:
 
 def _checked(lengths: Tensor | Sequence[int], batch: int, steps: int) -> Tensor:
     result = torch.as_tensor(lengths, device="cpu")
+    if not isinstance(lengths, Tensor) and not len(lengths):
+        result = result.long()  # torch takes an empty list for floats
     if result.dtype.is_floating_point or result.dtype == torch.bool:
         raise ShapeError(f"lengths must be integers, got {result.dtype}")
     if result.shape != (batch,):

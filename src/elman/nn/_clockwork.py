@@ -57,6 +57,9 @@ class ClockworkRNN(SingleState):
     def cell(self) -> str:  # type: ignore[override]
         return f"rnn_{self.nonlinearity}"
 
+    def _step(self, x: Tensor, hx: State | None) -> tuple[Tensor, State]:
+        raise UsageError("a clockwork layer starts its clocks at every call, so it has no single step")
+
     def _period_of_units(self) -> Tensor:
         """[H]"""
         modules = torch.arange(self.hidden_size).tensor_split(len(self.periods))

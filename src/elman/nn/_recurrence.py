@@ -69,6 +69,8 @@ class Recurrence(torch.nn.Module):
             raise UsageError(f"bptt_truncate must be at least 1, got {bptt_truncate}")
         self.cell, self.reverse_cell = cell, reverse_cell
         self.input_size, self.state_sizes = input_size, _state_sizes(cell, state_size)
+        for each in (cell, reverse_cell):
+            _check_cell(each, input_size, self.state_sizes)
         self.batch_first, self.bptt_truncate = batch_first, bptt_truncate
         self.bidirectional = reverse_cell is not None
         self.initial_state = torch.nn.ParameterList(
@@ -122,7 +124,9 @@ class Recurrence(torch.nn.Module):
             if len(self.initial_state):
                 return tuple(s[:, None].expand(-1, border.batch, -1) for s in self.initial_state)
             return tuple(border.data.new_zeros(directions, border.batch, size) for size in self.state_sizes)
-        given = (hx,) if isinstance(hx, Tensor) else tuple(hx)
+        given = tuple(hx) if isinstance(hx, tuple | list) else (hx,)
+        if not all(isinstance(state, Tensor) for state in given):
+            raise ShapeError(f"Expected an initial state of {len(self.state_sizes)} tensors, got {_described(hx)}")
         if len(given) != len(self.state_sizes):
             raise ShapeError(f"Expected an initial state of {len(self.state_sizes)} tensors, got {len(given)}")
         for position, (state, size) in enumerate(zip(given, self.state_sizes, strict=True)):
@@ -244,6 +248,17 @@ def _state_sizes(cell: Cell, given: int | Sequence[int] | None) -> tuple[int, ..
     if not sizes or min(sizes) < 1:
         raise UsageError(f"state_size must be at least 1 for each tensor of the state, got {given}")
     return sizes
+
+
+def _check_cell(cell: Cell | None, input_size: int, state_sizes: tuple[int, ...]) -> None:
+    """Raises ShapeError for a cell of torch.nn that has other sizes; what others take shows when they are called."""
+    if isinstance(cell, torch.nn.RNNCellBase):
+        wanted, given = (input_size, state_sizes), (cell.input_size, _state_sizes(cell, None))
+        if given != wanted:
+            raise ShapeError(
+                f"Expected cells of input and state sizes {wanted[0]} and {wanted[1]}, got {type(cell).__name__} of "
+                f"{given[0]} and {given[1]}"
+            )
 
 
 def _described(result: Any) -> str:

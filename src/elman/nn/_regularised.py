@@ -72,8 +72,11 @@ class Regularised(torch.nn.Module):
                 raise UsageError(f"{name} must be at least 0, got {getattr(self, name):g}")
         if self.bptt_truncate is not None and self.bptt_truncate < 1:
             raise UsageError(f"bptt_truncate must be at least 1, or None for no truncation, got {self.bptt_truncate}")
-        if self.bptt_truncate is not None and self.information_flow:
-            raise UsageError("information_flow follows the whole gradient: it does not go with bptt_truncate")
+        if self.bptt_truncate is not None and self.bptt_truncate != int(self.bptt_truncate):
+            raise UsageError(f"bptt_truncate must be a whole number, got {self.bptt_truncate}")
+        for name in ("bptt_truncate", "clip_recurrent"):
+            if self.information_flow and getattr(self, name):
+                raise UsageError(f"information_flow follows the whole gradient: it does not go with {name}")
         cell = ops.CELLS[self.cell]
         self._only_if(cell.states > 1, "zoneout_cell", "cells with a state c")
         self._only_if(cell.product, "weight_drop", "cells with a recurrent matrix")

@@ -73,7 +73,8 @@ class Stateful(torch.nn.Module):
         elif self.fresh is not None:
             fresh = self.fresh.clone()  # a state_dict taken before stays as it was
             try:
-                fresh[torch.as_tensor(rows)] = True
+                if isinstance(rows, Tensor) or len(rows):
+                    fresh[torch.as_tensor(rows)] = True
             except IndexError:
                 raise ShapeError(f"Expected rows of {len(fresh)} streams, got {rows}") from None
             self.fresh = fresh
@@ -89,6 +90,8 @@ class Stateful(torch.nn.Module):
         Raises:
             ShapeError: another number of streams than before, or sizes that do not fit.
         """
+        if not isinstance(chunk, Tensor):
+            raise ShapeError(f"Expected a chunk as a tensor, some steps of every stream, got {type(chunk).__name__}")
         x = chunk.transpose(0, 1) if self.batch_first and chunk.dim() > 1 else chunk
         begins = self._checked(x, starts)
         steps, state = x.shape[0], self._state(x)
@@ -109,9 +112,11 @@ class Stateful(torch.nn.Module):
 
     def _checked(self, x: Tensor, starts: Tensor | None) -> Tensor:
         """Where the state is the initial one: [T, B] bool on the CPU, what was reset since the last chunk included."""
-        if x.dim() < 3 or not x.shape[0]:
+        if x.dim() < 3 or not x.shape[0] or not x.shape[1]:
             wanted = "[B, T, I]" if self.batch_first else "[T, B, I]"
-            raise ShapeError(f"Expected a chunk {wanted} of at least one step, got {tuple(x.shape)}")
+            raise ShapeError(f"Expected a chunk {wanted} of at least one step and stream, got {tuple(x.shape)}")
+        if self.past is not None and x.shape[2:] != self.past.shape[2:]:
+            raise ShapeError(f"Expected steps of size {tuple(self.past.shape[2:])} as before, got {tuple(x.shape[2:])}")
         steps, batch = x.shape[:2]
         if self.fresh is not None and len(self.fresh) != batch:
             raise ShapeError(f"Expected a chunk of {len(self.fresh)} streams as before, got {batch}; see reset()")
@@ -156,7 +161,10 @@ class Stateful(torch.nn.Module):
         names = sorted((name for name in self._buffers if name.startswith("state_")), key=lambda name: int(name[6:]))
         if not names:
             return None
-        return _made_of(map(self.get_buffer, names), self._first(x) if self._form is None else self._form)
+        parts = [self.get_buffer(name) for name in names]
+        if not torch.is_inference_mode_enabled():  # what was left there cannot enter a graph
+            parts = [part.clone() if part.is_inference() else part for part in parts]
+        return _made_of(iter(parts), self._first(x) if self._form is None else self._form)
 
     def _keep(self, state: Any, past: Tensor, past_starts: Tensor) -> None:
         parts = () if state is None else _parts(state)

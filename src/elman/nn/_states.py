@@ -35,7 +35,7 @@ class SingleState(Recurrent):
         Returns:
             output [B, H] and the new state, which the next step takes.
         Raises:
-            UsageError: the layer is bidirectional.
+            UsageError: the layer is bidirectional, or counts its steps anew at every call.
         """
         output, (h_n,) = self._step(x_t, None if hx is None else (hx,))
         return output, h_n

@@ -216,6 +216,8 @@ def _differentiable(
     ctx: Any, outer: tuple[Tensor | None, ...], inputs: list[Any], needs: tuple[bool, ...]
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated again, by the reference."""
+    # Views of this call alone: an input that depends on another one is not to be differentiated through.
+    inputs = [t.view_as(t) if need else t for t, need in zip(inputs, needs, strict=True)]
     data, batch_sizes, h_0, c_0, *others = inputs
     weights, options = _from_operator(others, ctx.numbers)
     if options.by_hand:

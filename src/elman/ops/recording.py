@@ -28,23 +28,30 @@ class Record(NamedTuple):
 
 
 Sink = Callable[[Record], None]
-_sink: Sink | None = None
+_sinks: tuple[Sink, ...] = ()
 
 
 @contextmanager
 def recording(sink: Sink) -> Iterator[None]:
     """Call `sink(record)` once per layer and direction in every backward pass inside; holds for all threads.
 
+    Blocks inside each other are all told.
+
     While it is on, a layer takes the kernels or the reference, never torch's own operators.
     """
-    global _sink
-    before, _sink = _sink, sink
+    global _sinks
+    before, _sinks = _sinks, (*_sinks, sink)
     try:
         yield
     finally:
-        _sink = before
+        _sinks = before
 
 
 def current_sink() -> Sink | None:
     """Who is told, or None."""
-    return _sink
+    return _tell if _sinks else None
+
+
+def _tell(record: Record) -> None:
+    for sink in _sinks:
+        sink(record)

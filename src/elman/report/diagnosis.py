@@ -47,8 +47,9 @@ def write_diagnosis(data: dict[str, Any], folder: Path) -> Path:
     return folder / "diagnosis.html"
 
 
-def shaded(tokens: list[str], norms: list[float]) -> list[tuple[str, str]]:
+def shaded(tokens: list[str], norms: list[float | None]) -> list[tuple[str, str]]:
     """Each token with its opacity: 1 for the text's largest gradient, 0 from four powers of ten below it on."""
-    largest = max(norms) or 1.0
-    shades = [max(0.0, 1 + math.log10(max(norm / largest, 1e-300)) / _DECADES) for norm in norms]
+    known = [norm or 0.0 for norm in norms]
+    largest = max(known) or 1.0
+    shades = [max(0.0, 1 + math.log10(max(norm / largest, 1e-300)) / _DECADES) for norm in known]
     return [(token, f"{0.85 * shade:.2f}") for token, shade in zip(tokens, shades, strict=True)]

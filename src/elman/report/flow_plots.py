@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from .plots import TEST as BLUE
 from .plots import TRAIN as GREY
@@ -24,8 +25,9 @@ Layer = dict[str, Any]
 def gradient(layer: Layer, against: str) -> Figure:
     """|dL/dh_t|, and |dL/dc_t| where there is one: median over texts with bands of 25-75 % and 10-90 %."""
     figure, axes = new_figure()
-    curves = layer["gradient" if against == "lag" else "gradient_by_position"]
-    top = max((v for curve in curves.values() for v in curve["q90"]), default=1.0) or 1.0
+    found = layer["gradient" if against == "lag" else "gradient_by_position"]
+    curves = {name: {k: _numbers(v) for k, v in curve.items()} for name, curve in found.items()}
+    top = max((float(np.nanmax(curve["q90"], initial=0.0)) for curve in curves.values()), default=0.0) or 1.0
     floor = max(min((v for c in curves.values() for v in c["median"] if v > 0), default=top), top * 10.0**-_DECADES)
     for (name, curve), colour in zip(curves.items(), (RED, BLUE), strict=False):
         _spread(axes, {k: np.maximum(v, floor / 100) for k, v in curve.items()}, colour, f"dL/d{name[1]}")
@@ -41,7 +43,7 @@ def jacobian(layer: Layer) -> Figure:
     """Gain of the state over each lag, with the factor of 100 that ends the memory and the lag where it does."""
     figure, axes = new_figure()
     curve = layer["jacobian"]["log_gain"]
-    values = {k: np.array([np.nan if x is None else x / _LN10 for x in curve[k]]) for k in curve if k != "texts"}
+    values = {k: _numbers(curve[k]) / _LN10 for k in curve if k != "texts"}
     _spread(axes, values, RED, "gain of the state")
     lowest = np.nanmin(values["median"], initial=-2.0)
     for limit in (-2, 2):
@@ -66,7 +68,7 @@ def share(layer: Layer) -> Figure | None:
     if layer["weight_share"] is None or layer["weight_share"]["within"] is None:
         return None
     figure, axes = new_figure()
-    within, parts = layer["weight_share"]["within"], np.array(layer["weight_share"]["share"])
+    within, parts = layer["weight_share"]["within"], _numbers(layer["weight_share"]["share"])
     axes.fill_between(range(len(parts)), parts.cumsum(), step="mid", color=GREY, alpha=0.35, linewidth=0)
     axes.step(range(len(parts)), parts.cumsum(), where="mid", color=RED)
     axes.axvline(within, color=BLUE, linewidth=1.2)
@@ -120,8 +122,9 @@ def heat(layer: Layer) -> Figure | None:
     figure, axes = new_figure(10.4, 0.9 + 0.13 * len(rows))
     image = np.full((len(rows), max(map(len, rows))), np.nan)
     for row, values in enumerate(rows):
-        largest = max(max(values), 1e-300)
-        image[row, : len(values)] = np.log10(np.maximum(np.array(values) / largest, 10.0 ** -(_HEAT_DECADES + 1)))
+        norms = _numbers(values)
+        shares = norms / np.nanmax(norms, initial=1e-300)
+        image[row, : len(values)] = np.log10(np.maximum(shares, 10.0 ** -(_HEAT_DECADES + 1)))
     shown = axes.imshow(image, cmap="magma_r", vmin=-_HEAT_DECADES, vmax=0, aspect="auto", interpolation="nearest")
     bar = figure.colorbar(shown, ax=axes, pad=0.01, format=lambda value, _: f"$10^{{{value:g}}}$")
     bar.ax.tick_params(labelsize=8)
@@ -163,6 +166,11 @@ def diagnosis_figures(data: dict[str, Any]) -> dict[str, Figure]:
     if data["training"] is not None and data["training"]["checks"]:
         drawn["memory"] = over_training(data["training"]["checks"])
     return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def _numbers(values: list[float | None]) -> NDArray[np.float64]:
+    """NaN, which is not drawn, for what JSON has no number for."""
+    return np.array([np.nan if value is None else value for value in values], dtype=float)
 
 
 def _lag(layer: Layer) -> str:
