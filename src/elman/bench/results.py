@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import DataError, RunFolderError
 from ..training import write_text
+from ._task import bounds
 
 Row = dict[str, Any]
 _KEY = ("task", "variant", "length", "seed")
@@ -51,7 +52,7 @@ def add(path: Path, row: Row) -> None:
 
 
 def summary(rows: Iterable[Row]) -> list[Row]:
-    """One row for each task, length and variant, over the seeds, in the order they first came.
+    """One row for each task, length and variant, over the seeds; tasks as they first came, lengths as they rise.
 
     Holds `task`, `length`, `variant`, `measure`, `goal`, `guess`, `runs`, `solved` (a count; None without a goal),
     `updates` (median of the runs that solved it, of all without a goal; None if none did), `tried` (most updates),
@@ -61,7 +62,9 @@ def summary(rows: Iterable[Row]) -> list[Row]:
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["task"], row["length"], row["variant"]), []).append(row)
-    return [_summarized(own) for own in groups.values()]
+    tasks = list(dict.fromkeys(task for task, _, _ in groups))
+    rising = sorted(groups, key=lambda group: (tasks.index(group[0]), bounds(group[1])[::-1]))
+    return [_summarized(groups[group]) for group in rising]
 
 
 def _summarized(own: list[Row]) -> Row:
