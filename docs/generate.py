@@ -17,24 +17,12 @@ os.environ.update(COLUMNS="110", TERM="dumb", NO_COLOR="1")
 
 from elman import classify, language
 from elman.bench import summary
-from elman.cli._app import run
+from elman.cli._app import app, run
 from elman.report import memory_tables
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
-COMMANDS = (
-    "train",
-    "evaluate",
-    "predict",
-    "summary",
-    "report",
-    "compare",
-    "pretrain",
-    "perplexity",
-    "generate",
-    "fill",
-    "bench memory",
-)
+COMMANDS = (*(command.callback.__name__ for command in app.registered_commands), "bench memory")
 
 
 def settings() -> str:

@@ -15,9 +15,7 @@ def prepare(request: Request) -> Job:
 
 
 def versions() -> dict[str, object]:
-    kernels = getattr(elman.ops, "kernels", None) or getattr(elman.ops, "native", None)
-    tier = kernels.tier() if hasattr(kernels, "tier") else None  # None before there were kernels
-    return {"elman": elman.__version__, "torch": torch.__version__, "tier": tier}
+    return {"elman": elman.__version__, "torch": torch.__version__, "tier": elman.ops.kernels.tier()}
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from elman.errors import NoRecurrentLayerError, NotAModuleError, UsageError
 from elman.nn import GRU, LSTM, RNN, LayerNormGRU, LayerNormLSTM, TextRNN
 
 LENGTHS = torch.tensor([4, 9, 0, 7, 7, 1])
-SORTED = [9, 7, 7, 4, 1]
 LAYERS = [RNN, LSTM, GRU]
 
 

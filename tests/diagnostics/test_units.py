@@ -1,6 +1,7 @@
 """Gates, units, matrices and updates, against plain loops over numbers."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,11 +90,12 @@ def test_time_constants_are_those_of_the_share_kept(case, trace_of):
     assert found == pytest.approx(wanted, nan_ok=True)
 
 
-def test_a_unit_that_keeps_its_value_half_the_time():
-    """After tau steps of a constant gate f a share of 1/e is left."""
+def test_a_constant_gate_leaves_one_part_in_e_after_its_time_constant(trace_of):
+    trace = trace_of(CellCase("min_gru"), LENGTHS)
     for f in (0.5, 0.99):
-        tau = -1 / math.log(f)
-        assert f**tau == pytest.approx(1 / math.e)
+        gates = torch.cat([torch.full_like(trace.output, 1 - f), torch.zeros_like(trace.output)], 1)
+        for tau in time_constants([replace(trace, gates=gates)]):
+            assert f**tau == pytest.approx(1 / math.e)
 
 
 def test_dead_units_are_silent_everywhere(trace_of):

@@ -153,6 +153,7 @@ def test_refusals(tmp_path):
         train(tmp_path / "lm")
     for settings, message in (
         ({"bptt": 0}, "bptt must be at least 1, got 0"),
+        ({"bidirectional": True}, "bidirectional is what the objective fill is, got the objective next"),
         ({"objective": "guess"}, "objective must be one of next, fill, got 'guess'"),
         ({"cutoffs": "9,x"}, "cutoffs must be whole numbers"),
         ({"cell": "clockwork"}, "cannot read a stream"),

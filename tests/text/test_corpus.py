@@ -86,12 +86,6 @@ def test_texts_are_left_out_and_the_ends_stay(poem, left_out, expected):
     assert list(Documents([poem, other], leave_out=corpus.fingerprints(left_out))) == expected
 
 
-def rejoined(first, second, is_held):
-    """Two parts of a text put together again, given which line is in the second."""
-    parts = iter(first), iter(second)
-    return [next(parts[held])[0] for held in is_held]
-
-
 @pytest.mark.parametrize(("share", "size"), [(0.25, 5), (0.01, 1), (0.99, 19)])
 def test_documents_are_held_out_whole_and_at_random(share, size):
     lines = [(f"{number} {line}", line == number % 3) for number in range(20) for line in range(number % 3 + 1)]

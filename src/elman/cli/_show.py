@@ -1,6 +1,5 @@
 """What a person sees while a command works: progress on stderr, tables on stdout."""
 
-import math
 import time
 from typing import Any
 
@@ -10,6 +9,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
+from ..language import perplexity_of
 from ..training import Epoch, FitEvents, Step
 
 out = Console(highlight=False, soft_wrap=True)
@@ -24,7 +24,7 @@ class _Figures(ProgressColumn):
         if step is None:
             return Text("")
         if step.accuracy is None:
-            return Text(f"perplexity {perplexity(step.loss):.1f}  {rate:,.0f} words/s")
+            return Text(f"perplexity {perplexity_of(step.loss):.1f}  {rate:,.0f} words/s")
         return Text(f"loss {step.loss:.4f}  accuracy {step.accuracy:.4f}  {rate:,.0f} texts/s")
 
 
@@ -81,17 +81,14 @@ class TrainingProgress(FitEvents):
 
 def _epoch_line(epoch: Epoch) -> str:
     if epoch.train_accuracy is None:
-        line = f"train perplexity {perplexity(epoch.train_loss):.1f}"
-        return line if epoch.validation_loss is None else f"{line}  validation {perplexity(epoch.validation_loss):.1f}"
+        line = f"train perplexity {perplexity_of(epoch.train_loss):.1f}"
+        return (
+            line if epoch.validation_loss is None else f"{line}  validation {perplexity_of(epoch.validation_loss):.1f}"
+        )
     line = f"train loss {epoch.train_loss:.4f} accuracy {epoch.train_accuracy:.4f}"
     if epoch.validation_loss is None:
         return line
     return f"{line}  validation loss {epoch.validation_loss:.4f} accuracy {epoch.validation_accuracy:.4f}"
-
-
-def perplexity(loss: float) -> float:
-    """Of a loss in nats a word; infinite where that is too much for a float."""
-    return math.exp(loss) if loss < 700 else math.inf
 
 
 def table_of(*columns: str, left: tuple[str, ...], gap: int = 1, no_wrap: bool = False) -> Table:

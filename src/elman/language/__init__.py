@@ -9,7 +9,7 @@ from .config import DEFAULT_PRESET, PRESETS, LanguageConfig, resolve
 from .fill import BLANK, fill, sides
 from .generate import Sampling, continuation, generate, prompt_ids
 from .model import TrainedLanguageModel
-from .perplexity import Scores, perplexity, score
+from .perplexity import Scores, perplexity, perplexity_of, score
 from .persistence import KIND, load, save
 from .pretrain import Run, pretrain
 from .report import report
@@ -34,6 +34,7 @@ __all__ = [
     "generate",
     "load",
     "perplexity",
+    "perplexity_of",
     "pretrain",
     "prompt_ids",
     "report",

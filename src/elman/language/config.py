@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ..errors import UsageError
 from ..nn import LanguageModel, RecurrentSettings
 from ..settings import choose, setting, whole_numbers, within
 from ..settings import resolve as resolve_settings
@@ -70,6 +71,8 @@ class LanguageConfig(TrainingSettings, RecurrentSettings, TextSettings):
             within(name, getattr(self, name), 0, 1, below=True)
         whole_numbers("cutoffs", self.cutoffs)
         super().__post_init__()
+        if self.bidirectional and self.objective != "fill":
+            raise UsageError(f"bidirectional is what the objective fill is, got the objective {self.objective}")
         with torch.device("meta"):  # without memory or a random draw, before any text is read
             LanguageModel(3, **self.network)
 

@@ -53,7 +53,7 @@ class Scores:
     @property
     def perplexity(self) -> float:
         """e to the loss."""
-        return _exp(self.loss)
+        return perplexity_of(self.loss)
 
     def figures(self) -> dict[str, Any]:
         """All in one dictionary. An unknown word costs no more than the one token that stands for all of them."""
@@ -75,7 +75,7 @@ class Scores:
         for number, (loss, tokens, begins) in enumerate(zip(self.losses, self.tokens, self.begins, strict=True), 1):
             yield {
                 "document": number,
-                self.measure: _exp(float(loss / tokens)),
+                self.measure: perplexity_of(float(loss / tokens)),
                 "tokens": int(tokens),
                 "begins": begins,
             }
@@ -146,5 +146,6 @@ def score(
         )
 
 
-def _exp(loss: float) -> float:
+def perplexity_of(loss: float) -> float:
+    """Of a loss in nats a word; infinite where that is too much for a float."""
     return math.exp(loss) if loss < 700 else math.inf

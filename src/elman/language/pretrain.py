@@ -1,6 +1,5 @@
 """The main job: raw text in, a run folder with a language model out."""
 
-import math
 import shutil
 import time
 from collections.abc import Iterable, Sequence
@@ -19,6 +18,7 @@ from .config import LanguageConfig, resolve
 from .fit import Fitted, adopt, fit
 from .generate import Sampling, generate
 from .model import TrainedLanguageModel
+from .perplexity import perplexity_of
 from .summary import layers
 from .surprise import surprises
 
@@ -128,7 +128,7 @@ def _metrics(fitted: Fitted) -> dict[str, dict[str, Any]]:
     if not losses:
         return {}
     tokens = fitted.summary["validation"]["tokens"]
-    return {"validation": {"perplexity": math.exp(min(losses)), "loss": min(losses), "tokens": tokens}}
+    return {"validation": {"perplexity": perplexity_of(min(losses)), "loss": min(losses), "tokens": tokens}}
 
 
 def _samples(model: TrainedLanguageModel) -> list[str]:

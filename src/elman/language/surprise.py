@@ -29,7 +29,7 @@ def surprises(model: TrainedLanguageModel, documents: RaggedIds, tokens: int = T
     """
     sample = _sample(documents, tokens)
     losses = _losses(model.network, sample, model.config.backward)
-    lines = sorted(_lines(sample, losses), key=lambda line: float(losses[line].mean()))
+    lines = sorted(_lines(sample), key=lambda line: float(losses[line].mean()))
     lines = [line for line in lines if _tells(sample.ids[line])] or lines
     count = min(_LINES, (len(lines) + 1) // 2)
     shown = [_line(model.tokenizer, sample.ids[line], losses[line]) for line in lines]
@@ -85,7 +85,7 @@ def _sample(documents: RaggedIds, tokens: int) -> RaggedIds:
     return documents.select(np.sort(order[: max(1, int(fitting.sum()))])).cut(tokens, "start")
 
 
-def _lines(documents: RaggedIds, losses: NDArray[np.float64]) -> Iterator[slice]:
+def _lines(documents: RaggedIds) -> Iterator[slice]:
     """Each with the end that closes it."""
     stops = np.unique(np.concatenate([np.flatnonzero(documents.ids == END_ID) + 1, documents.offsets[1:]]))
     return (slice(int(a), int(b)) for a, b in zip([0, *stops[:-1]], stops, strict=True))

@@ -106,7 +106,7 @@ class Recurrence(torch.nn.Module):
         output, final = self._direction(self.cell, border.data, border.batch_sizes, tuple(s[0] for s in states))
         finals: State = tuple(s[None] for s in final)
         if self.reverse_cell is not None:
-            turn = _turned(border.batch_sizes, border.batch).to(border.data.device)
+            turn = ragged.from_end(border.batch_sizes).to(border.data.device)
             reverse, final = self._direction(
                 self.reverse_cell, border.data[turn], border.batch_sizes, tuple(s[1] for s in states)
             )
@@ -230,13 +230,6 @@ class _Windows:
         lengths = ragged.lengths_of(batch_sizes, len(rows))
         elements = (batch_sizes.cumsum(0) - batch_sizes)[lengths - 1] + rows
         return elements, self._place[elements]
-
-
-def _turned(batch_sizes: Tensor, batch: int) -> Tensor:
-    """[N] the elements of each row from its end; its own inverse."""
-    rows, steps = ragged.rows_and_steps(batch_sizes)
-    starts = batch_sizes.cumsum(0) - batch_sizes
-    return starts[ragged.lengths_of(batch_sizes, batch)[rows] - 1 - steps] + rows
 
 
 def _state_sizes(cell: Cell, given: int | Sequence[int] | None) -> tuple[int, ...]:

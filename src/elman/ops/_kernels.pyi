@@ -1,6 +1,6 @@
 """The compiled module (cpp/bindings/module.cpp). Arrays are addresses; `elman.ops.kernels` and its neighbours call it.
 
-The functions of one type (forward_f32 ..) are reached by `elman.ops._run.kernel`.
+The functions of one type (forward_f32 ..) are reached by `elman.ops._addresses.kernel`.
 """
 
 class Layout:
