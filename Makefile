@@ -18,7 +18,7 @@ lint: $(VENV)/installed
 
 # Layers against their peers; PEERS names the interpreters that have Keras and ONNX Runtime, if any (CONTRIBUTING.md).
 bench: $(VENV)/installed
-	$(BIN)/python benchmarks/speed --wait-policy default $(PEERS)
+	$(BIN)/python benchmarks/speed --wait-policy default --rounds 11 $(PEERS)
 	$(BIN)/python benchmarks/speed/tables.py
 
 # The kernel tests under AddressSanitizer and UndefinedBehaviorSanitizer.

@@ -21,9 +21,10 @@ def accuracy() -> str:
         "| case | seeds | validation | test | test, network alone | seconds of training |",
         "| --- |" + " --- |" * 5,
     ]
+    newest = {(row["case"], row["seed"]): row for row in rows("accuracy.jsonl")}
     cases: dict[str, list[dict]] = {}
-    for row in rows("accuracy.jsonl"):
-        cases.setdefault(row["case"], []).append(row)
+    for (case, _), row in newest.items():
+        cases.setdefault(case, []).append(row)
     for case, own in cases.items():
         tests = [row["metrics"]["test"] for row in own if "test" in row["metrics"]]
         alone = [t["network_accuracy"] for t in tests if "network_accuracy" in t]
