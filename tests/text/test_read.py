@@ -141,6 +141,7 @@ def test_a_text_of_ten_megabytes(tmp_path):
         ("a.csv", b"\x89PNG\x00\x00,\n", DataError, "line 1: a zero byte.*binary"),
         ("a.csv", b"text,label\nfine,1\nonly one\n", DataError, "line 3: expected 2 columns, got 1"),
         ("a.csv", b"a,b,c\n1,2,3\n", ColumnError, "which column is the text.*found: a, b, c"),
+        ("a.csv", b"text,label,text\n1,2,3\n", ColumnError, "2 columns are named 'text'; found: text, label, text"),
         ("a.csv", b"text,b,c\n1,2,3\n", ColumnError, "which column is the label.*found: text, b, c"),
         ("a.csv", b"id,text\n1,fine\n", ColumnError, "which column is the label.*found: id, text"),
         ("a.csv", b"text,label\nfine,\n", LabelError, "line 2: the label is missing"),

@@ -57,6 +57,9 @@ def choose_columns(found: list[str], wanted: Columns, name: str) -> tuple[str, s
         raise ColumnError(f"{name}: cannot tell which column is the text; say --text-column; found: {listing}")
     if label is None and wanted.need_label:
         raise ColumnError(f"{name}: cannot tell which column is the label; say --label-column; found: {listing}")
+    for chosen in (text, label, wanted.group):
+        if chosen is not None and found.count(chosen) > 1:
+            raise ColumnError(f"{name}: {found.count(chosen)} columns are named {chosen!r}; found: {listing}")
     return text, label
 
 
