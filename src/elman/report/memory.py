@@ -6,7 +6,6 @@ from statistics import mean, median, stdev
 from typing import Any
 
 from matplotlib.figure import Figure
-from scipy.stats import spearmanr
 
 _COLOURS = ("#c8442b", "#2b6cb0", "#3d8b57", "#8a5fa8", "#b57a1f", "#4d5b66", "#c26a94", "#2a8c8c", "#7a8793")
 _MARKS = "osD^vPX<>"
@@ -59,6 +58,8 @@ def memory_tables(rows: list[Row]) -> str:
 
 def agreement(rows: list[Row]) -> list[str]:
     """For each length with four variants or more: how far their order by memory is that by the figure (Spearman)."""
+    from scipy.stats import spearmanr  # here, because it takes a second and every command loads this file
+
     lines = []
     for length in dict.fromkeys(row["length"] for row in rows):
         own = [
