@@ -34,7 +34,7 @@ _watchers: list[Callable[[Call], None]] = []
 
 @contextmanager
 def watching(watcher: Callable[[Call], None]) -> Iterator[None]:
-    """Call `watcher` at every call, inside, of any layer that may have to go back."""
+    """Call `watcher` once per layer and direction at every call inside, but for the SCRN and calls without a gradient."""
     _watchers.append(watcher)
     try:
         yield
