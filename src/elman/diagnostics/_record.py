@@ -93,8 +93,10 @@ def record(model: torch.nn.Module, rows: int = ROWS) -> Iterator[Flow]:
         raise UsageError(f"rows must be at least 1, got {rows}")
     flow = Flow(model, rows)
     with ops.recording(flow._take), watching(flow._note):
-        yield flow
-    flow._calls.clear()
+        try:
+            yield flow
+        finally:
+            flow._calls.clear()
 
 
 def _layers(model: torch.nn.Module) -> list[tuple[str, Recurrent]]:

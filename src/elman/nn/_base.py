@@ -34,7 +34,7 @@ _watchers: list[Callable[[Call], None]] = []
 
 @contextmanager
 def watching(watcher: Callable[[Call], None]) -> Iterator[None]:
-    """Call `watcher` once per layer and direction at every call inside, but for the SCRN and calls without a gradient."""
+    """Call `watcher` once per layer and direction at every call inside that goes through `_recur`."""
     _watchers.append(watcher)
     try:
         yield
