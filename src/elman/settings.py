@@ -79,7 +79,24 @@ def resolve(
         raise UsageError(f"unknown preset {preset!r}: choose one of {', '.join(presets)}")
     kept = {name: value for name, value in (given or {}).items() if value is not None}
     merged = {**presets[preset], **from_file, **kept}
-    return replace(default, **{name: _typed(default, name, value) for name, value in merged.items()})  # type: ignore[type-var]
+    config = replace(default, **{name: _typed(default, name, value) for name, value in merged.items()})  # type: ignore[type-var]
+    object.__setattr__(config, _CHOSEN, frozenset({*from_file, *kept}))
+    return config
+
+
+_CHOSEN = "_chosen"
+
+
+def check_brought(config: Any, usual: Any, brought: Mapping[str, Any]) -> None:
+    """Raises UsageError if a setting was asked for that is not what a language model brings.
+
+    Asked for is what a file or a caller gave to `resolve`, and whatever is not as `usual`.
+    """
+    chosen = getattr(config, _CHOSEN, frozenset())
+    for name, value in brought.items():
+        given = getattr(config, name)
+        if given != value and (name in chosen or given != getattr(usual, name)):
+            raise UsageError(f"{name}: the language model has {value!r}, got {given!r}")
 
 
 def _typed(default: Any, name: str, value: Any) -> Any:

@@ -1,6 +1,7 @@
 """A classifier that starts from a language model: same reading, own rates, and never a text that was held out."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,10 +14,13 @@ from elman import classify, language
 from elman.classify import fine_tune
 from elman.classify.batches import Encoded
 from elman.classify.config import resolve
+from elman.classify.diagnose import diagnose_split
 from elman.classify.model import build_network
+from elman.classify.split import Split, class_numbers
 from elman.classify.task import ClassificationTask, Labelled
 from elman.errors import ModelFolderError, UsageError
 from elman.nn import BothWays, TextRNN
+from elman.report import write_diagnosis
 from elman.text import RaggedIds
 from elman.training import Interrupted
 
@@ -169,8 +173,13 @@ def test_a_forward_and_a_backward_model_are_averaged(model, tmp_path):
 def test_two_models_that_do_not_fit_are_refused(model, backward, tmp_path):
     with pytest.raises(UsageError, match="a forward and a backward one, got forward, forward"):
         fine_tune.adopt([model, model], resolve("fine-tuned"))
-    with pytest.raises(UsageError, match=r"has the layers \('lstm', \[7, 6\]\) and the backward one \('lstm', \[7\]\)"):
+    with pytest.raises(UsageError, match=r"hidden_sizes '7,6' of the forward and '7' of the backward one"):
         fine_tune.adopt([model, backward], resolve("fine-tuned"))
+    same = language.resolve(**SMALL)
+    for name, value in {"dilation": 2, "learn_state": True, "nonlinearity": "relu", "leak": "learned"}.items():
+        changed = replace(model, config=replace(same, direction="backward", **{name: value}))
+        with pytest.raises(UsageError, match=f"of the same layers, got {name} .* {value!r} of the backward one"):
+            fine_tune.adopt([model, changed], resolve("fine-tuned"))
     other = pretrained(tmp_path / "lm", direction="backward", vocab_size=20)
     with pytest.raises(UsageError, match=r"forward model has a vocabulary of \d+ and the backward one another, of 20"):
         fine_tune.adopt([model, other], resolve("fine-tuned"))
@@ -187,6 +196,7 @@ def test_two_directions_have_no_chunks_and_no_side(wrong):
     [
         ({"vocab_size": 99}, r"vocab_size: the language model has \d+, got 99"),
         ({"tokenizer": "characters"}, "tokenizer: the language model has 'words', got 'characters'"),
+        ({"hidden_size": 64}, "hidden_size: the language model has 7, got 64"),  # the usual value, but asked for
         ({"cell": "gru"}, "cell: the language model has 'lstm', got 'gru'"),
         ({"hidden_sizes": "3,4"}, "hidden_sizes: the language model has '7,6', got '3,4'"),
         ({"direction": "backward"}, "direction: the language model has 'forward', got 'backward'"),
@@ -239,6 +249,43 @@ def test_saved_and_loaded_predicts_alike(model, tmp_path):
     classifier.save(tmp_path / "saved")
     again = elman.TextClassifier.load(tmp_path / "saved")
     assert np.array_equal(again.predict_proba([*TEXTS, ""]), classifier.predict_proba([*TEXTS, ""]))
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"bptt": 3}, {"unfreeze": True}, {"pooling": "last"}], ids=lambda given: "".join(given) or "plain"
+)
+@pytest.mark.parametrize("models", [["model"], ["backward"], ["model", "other"]], ids="-".join)
+def test_each_token_has_its_own_shade(models, settings, request, tmp_path):
+    start = [request.getfixturevalue(name) for name in models]
+    found, trained = diagnosed(start, **settings)
+    names = [f"{part}recurrent.layers.{n}.l0" for part in ("", "other.")[: len(models)] for n in range(2)]
+    assert [layer["name"] for layer in found["layers"]] == (names[:1] if models == ["backward"] else names)
+    for layer in found["layers"]:
+        assert [len(heat) for heat in layer["heat"][:3]] == [len(example["tokens"]) for example in found["examples"]]
+        assert layer["reverse"] == (models == ["backward"] or layer["name"].startswith("other."))
+        if settings == {"pooling": "last"} and len(models) == 1:
+            read_last = 0 if layer["reverse"] else -1
+            assert all(heat[read_last] == max(heat) for heat in layer["heat"])
+    write_diagnosis(found, tmp_path)
+    page = (tmp_path / "diagnosis.html").read_text()
+    assert ("Training cuts the texts into chunks of 3 steps" in page) == ("bptt" in settings)
+    assert trained.bptt == settings.get("bptt", 0) and not trained.training
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    return pretrained(tmp_path_factory.mktemp("lm") / "other", direction="backward")
+
+
+def diagnosed(start, **settings):
+    """What a diagnosis finds, and the network whose frozen parts are still frozen."""
+    classifier = elman.TextClassifier(pretrained=start, epochs=1, ngrams=0, **settings).fit(TEXTS, LABELS).classifier_
+    classifier.network.embedding.requires_grad_(False)
+    trained = {name for name, p in classifier.network.named_parameters() if p.requires_grad}
+    split = Split(TEXTS, class_numbers(LABELS, classifier.classes, "here"))
+    found = diagnose_split(classifier, split, run="run", source="here", epochs=[])
+    assert {name for name, p in classifier.network.named_parameters() if p.requires_grad} == trained
+    return found, classifier.network
 
 
 def write(path, texts, labels=None):

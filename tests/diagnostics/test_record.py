@@ -8,7 +8,7 @@ import torch
 
 import elman
 from brute import one_step, state_gradients, states_of, weight_terms
-from elman.diagnostics import by_lag, by_position, gradient_norms, record, spread, weight_share
+from elman.diagnostics import by_lag, by_position, gradient_norms, jacobian_norms, record, spread, weight_share
 from elman.diagnostics._trace import side_by_side
 from elman.errors import NoRecurrentLayerError, NotAModuleError, UsageError
 from elman.nn import GRU, LSTM, RNN, LayerNormGRU, LayerNormLSTM, TextRNN
@@ -159,6 +159,32 @@ def test_every_layer_and_direction_has_its_name():
     assert list(flow.traces) == ["a.l0", "a.l0_reverse", "a.l1", "a.l1_reverse", "c.l0"]
     assert [trace[0].cell for trace in flow.traces.values()] == ["lstm"] * 4 + ["rnn_tanh"]
     assert [trace[0].reverse for trace in flow.traces.values()] == [False, True, False, True, False]
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+def test_a_network_that_reads_from_the_end_is_seen_as_the_texts_are_written(pooling):
+    torch.manual_seed(0)
+    sizes = {"embedding_dim": 4, "hidden_size": 5, "bidirectional": False, "pooling": pooling, "zoneout": 0.2}
+    network = TextRNN(30, 2, **sizes).double().eval()
+    ids = torch.randint(30, (3, 7))
+    turned = ids.clone()
+    for row, length in enumerate([7, 4, 2]):
+        turned[row, :length] = ids[row, :length].flip(0)
+    seen = []
+    for network.backward, texts in ((False, ids), (True, turned)):
+        with record(network) as flow:
+            network(texts, [7, 4, 2])[:, 0].sum().backward()
+        seen.append(flow.traces["recurrent.l0"][0])
+    forward, backward = seen
+    assert backward.reverse and not forward.reverse
+    for values in ("dh_norm", "dc_norm"):
+        ahead, behind = (by_position(getattr(trace, values), trace) for trace in seen)
+        for row, length in enumerate([7, 4, 2]):
+            torch.testing.assert_close(ahead[:length, row].flip(0), behind[:length, row])
+        lags = [by_lag(getattr(trace, values), trace) for trace in seen]
+        torch.testing.assert_close(*lags, equal_nan=True)
+    gains = [jacobian_norms([trace], probes=None) for trace in seen]
+    torch.testing.assert_close(*gains, equal_nan=True)
 
 
 def test_other_models_in_the_block_are_not_recorded():

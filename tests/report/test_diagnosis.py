@@ -45,6 +45,7 @@ def diagnosis(*layers, **changes):
         "run": "run",
         "source": "data",
         "pooling": "last",
+        "bptt": 0,
         "layer": first["name"],
         "memory": first["memory"],
         "verdict": first["verdict"],

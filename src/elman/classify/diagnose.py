@@ -1,6 +1,7 @@
 """Where the gradient of a classifier's loss goes, how far it remembers, and what to change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ..training import Epoch, TensorBoard, from_csv, run_folder
 from . import persistence
 from .batches import Encoded
 from .evaluate import labels_of
+from .fine_tune import OF_NETWORK
 from .model import Classifier
 from .split import Split
 
@@ -103,8 +105,13 @@ def diagnose_split(
     settings = config | {"init": "orthogonal" if config["init"] == "default" else config["init"]}
     probes = None if exact else diagnostics.PROBES
     found = diagnostics.diagnose(flow, probes=probes, gradient_norm=norm, settings=settings)
+    begins = classifier.network.begin_id is not None
     for layer, traces in zip(found["layers"], flow.traces.values(), strict=True):
-        layer["heat"] = _heat(traces)
+        layer["heat"] = _heat(traces, begins)
+    if begins:
+        for remedy in found["remedies"]:
+            if not remedy["settings"].keys().isdisjoint(OF_NETWORK):
+                remedy["why"] += "; set it in elman pretrain, the language model brings its layers"
     chosen = [(split.texts[row], str(classifier.classes[split.numbers[row]])) for row in rows[:_EXAMPLES]]
     described: dict[str, Any] = diagnostics.plain(
         {
@@ -112,6 +119,7 @@ def diagnose_split(
             "run": run,
             "source": source,
             "pooling": classifier.network.pooling.kind,
+            "bptt": classifier.config.bptt,
             **found,
             "training": _training(epochs, checks or [], updates or {}),
             "examples": [{"label": label, "tokens": _tokens(classifier, text)} for text, label in chosen],
@@ -153,11 +161,13 @@ def draw(lengths: NDArray[np.int64], sample: int) -> NDArray[np.int64]:
 
 
 def watch(network: TextRNN, texts: Encoded, numbers: NDArray[np.int64], rows: NDArray[np.int64]) -> diagnostics.Flow:
-    """Record the gradient of each text's own loss, in evaluation mode; the network's own gradients stay as they are."""
-    was_training = network.training
-    network.eval()
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    with torch.enable_grad(), diagnostics.record(network, rows=_BATCH) as flow:
+    """Record the gradient of each text's own loss, in evaluation mode; the network's own gradients stay as they are.
+
+    All of a text is read at once and every layer is watched, also where training cuts texts into chunks of `bptt` steps
+    or keeps layers frozen.
+    """
+    with torch.enable_grad(), _whole(network), diagnostics.record(network, rows=_BATCH) as flow:
+        parameters = list(network.parameters())
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
             ids, features = texts.batch(batch)
@@ -165,18 +175,44 @@ def watch(network: TextRNN, texts: Encoded, numbers: NDArray[np.int64], rows: ND
             target = torch.from_numpy(numbers[batch])
             loss = torch.nn.functional.cross_entropy(logits, target, reduction="sum")
             torch.autograd.grad(loss, parameters, allow_unused=True)
-    network.train(was_training)
     return flow
 
 
-def _heat(traces: list[diagnostics.Trace]) -> list[list[float]]:
-    """|dL/dh_t| by position of the first texts; none of layers whose rows are parts of texts."""
+@contextmanager
+def _whole(network: TextRNN) -> Iterator[None]:
+    """In evaluation mode inside, nothing frozen, texts in one piece; all is put back."""
+    readers = [module for module in network.modules() if isinstance(module, TextRNN)]
+    was_training, steps = network.training, [reader.bptt for reader in readers]
+    frozen = [parameter for parameter in network.parameters() if not parameter.requires_grad]
+    network.eval()
+    for reader in readers:
+        reader.bptt = 0
+    for parameter in frozen:
+        parameter.requires_grad_(True)
+    try:
+        yield
+    finally:
+        network.train(was_training)
+        for reader, bptt in zip(readers, steps, strict=True):
+            reader.bptt = bptt
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+
+
+def _heat(traces: list[diagnostics.Trace], begins: bool) -> list[list[float]]:
+    """|dL/dh_t| by position of the first texts; none of layers whose rows are parts of texts.
+
+    Args:
+        begins: a token that is not the text's is read before each.
+    """
     if traces[0].skip > 1:
         return []
     columns: list[list[float]] = []
     for trace in traces:
         positions = diagnostics.by_position(trace.dh_norm, trace)
-        columns.extend(positions[:n, row].tolist() for row, n in enumerate(trace.lengths.tolist()))
+        first = int(begins and not trace.reverse)
+        last = int(begins and trace.reverse)
+        columns.extend(positions[first : n - last, row].tolist() for row, n in enumerate(trace.lengths.tolist()))
     return columns[:_HEATED]
 
 

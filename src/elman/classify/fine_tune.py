@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn.functional import pad
@@ -11,10 +12,12 @@ from .. import language
 from ..errors import UsageError
 from ..language import TrainedLanguageModel
 from ..nn import TRAINED, BothWays, RecurrentSettings, TextRNN
+from ..settings import check_brought
 from ..training import Epoch, FitEvents, Step, model_folder, run_folder
 from .config import BOTH, FINE_TUNED, ClassifierConfig, resolve
 
 LANGUAGE_MODEL = "language-model"  # folder inside a run; the backward one has "-backward" behind it
+OF_NETWORK = tuple(f.name for f in fields(RecurrentSettings) if f.name not in TRAINED)  # what comes with its layers
 OTHER = "other."  # what the names of the backward network of `nn.BothWays` begin with
 
 
@@ -32,32 +35,33 @@ def adopt(models: Sequence[TrainedLanguageModel], config: ClassifierConfig) -> C
             two models of one direction, or that differ in their vocabulary or their layers; a file of word vectors.
     """
     refuse_vectors(config)
-    model = models[0]
-    source = model.config
     for each in models:
         if each.config.objective != "next":
             raise UsageError("expected a language model that predicts the next word, got one of the objective fill")
     if len(models) > 1:
         _check_pair(models)
-    adopted = {
-        **{f.name: getattr(source, f.name) for f in fields(RecurrentSettings) if f.name not in TRAINED},
+    brought = _brought(models[0])
+    if len(models) > 1:
+        brought["direction"] = BOTH
+    check_brought(config, resolve(FINE_TUNED), brought)
+    if brought["residual"] and brought["embedding_dim"] == _sizes(models[0])[0]:
+        brought["ngram_features"] = False  # beside them the lowest layer's input is not as wide as its output any more
+    return replace(config, **brought)
+
+
+def _brought(model: TrainedLanguageModel) -> dict[str, Any]:
+    """The settings of a classifier that a language model decides."""
+    return {
+        **{name: getattr(model.config, name) for name in OF_NETWORK},
         "tokenizer": model.tokenizer.kind,
         "vocab_size": model.tokenizer.vocab_size,
-        "min_count": source.min_count,
-        "embedding_dim": source.embedding_dim,
+        "min_count": model.config.min_count,
+        "embedding_dim": model.config.embedding_dim,
         "hidden_sizes": ",".join(map(str, _sizes(model))),
         "num_layers": 1,
         "bidirectional": False,
-        "direction": source.direction if len(models) == 1 else BOTH,
+        "direction": model.config.direction,
     }
-    usual = resolve(FINE_TUNED)
-    for name, value in adopted.items():
-        given = getattr(config, name)
-        if given not in (value, getattr(usual, name)):
-            raise UsageError(f"{name}: the language model has {value!r}, got {given!r}")
-    if source.residual and source.embedding_dim == _sizes(model)[0]:
-        adopted["ngram_features"] = False  # beside them the lowest layer's input is not as wide as its output any more
-    return replace(config, **adopted)
 
 
 def _check_pair(models: Sequence[TrainedLanguageModel]) -> None:
@@ -70,9 +74,16 @@ def _check_pair(models: Sequence[TrainedLanguageModel]) -> None:
             f"the {directions[0]} model has a vocabulary of {sizes[0]:,} and the {directions[1]} one another, of "
             f"{sizes[1]:,}: pretrain both on the same text with the same settings"
         )
-    kinds = [(model.config.cell, _sizes(model)) for model in models]
-    if kinds[0] != kinds[1]:
-        raise UsageError(f"the {directions[0]} model has the layers {kinds[0]} and the {directions[1]} one {kinds[1]}")
+    first, second = map(_brought, models)
+    for name in first.keys() - _MAY_DIFFER:
+        if first[name] != second[name]:
+            raise UsageError(
+                f"expected two language models of the same layers, got {name} {first[name]!r} of the {directions[0]} "
+                f"and {second[name]!r} of the {directions[1]} one"
+            )
+
+
+_MAY_DIFFER = {"direction", "min_count", "init", "forget_bias", "hidden_size"}  # hidden_sizes says the last
 
 
 def _sizes(model: TrainedLanguageModel) -> list[int]:

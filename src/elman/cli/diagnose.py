@@ -62,5 +62,7 @@ def show(found: dict[str, Any]) -> None:
         )
     out.print(table)
     out.print(f"{found['verdict']['kind']}: {found['verdict']['reason']}")
+    if found["bptt"]:
+        out.print(f"training hands no gradient from one chunk of {found['bptt']} steps to the one before")
     for remedy in found["remedies"]:
         out.print(f"  try {remedy['flag']}: {remedy['why']}", markup=False)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import NoRecurrentLayerError, NotAModuleError, UsageError
+from ..nn import TextRNN
 from ..nn._base import Call, Recurrent, watching
 from ..ops import Weights, ragged
 from ._trace import Trace
@@ -24,6 +25,7 @@ class _Call(NamedTuple):
     data: Tensor
     options: ops.Options
     output: Tensor  # held, so that nothing else gets its address
+    turned: bool  # its network reads texts from their end
 
 
 class Flow:
@@ -37,6 +39,7 @@ class Flow:
         self._rows = rows
         layers = _layers(model)
         self._names = {module: name for name, module in layers}
+        self._turned = {layer for text_rnn in _backward(model) for layer in text_rnn.modules()}
         self._calls: dict[int, _Call] = {}  # by the address of their output
         self._found: dict[str, list[Trace]] = {name: [] for name in _names(layers)}
 
@@ -57,14 +60,21 @@ class Flow:
         if name is None or not call.output.requires_grad:
             return
         full = _name(name, module._suffixes(call.layer)[call.reverse])
-        held = _Call(full, module._share(call.layer), call.data.detach(), call.options, call.output.detach())
-        self._calls[call.output.data_ptr()] = held
+        self._calls[call.output.data_ptr()] = _Call(
+            full,
+            module._share(call.layer),
+            call.data.detach(),
+            call.options,
+            call.output.detach(),
+            module in self._turned,
+        )
 
     def _take(self, record: ops.Record) -> None:
         """Keeps a sample of the record's rows; the rest of the work waits until it is asked for."""
         call = self._calls.pop(record.output.data_ptr(), None)
         if call is not None and len(record.output):
-            self._found[call.name].append(_sample(record, call, self._rows))
+            trace = _sample(record, call, self._rows)
+            self._found[call.name].append(trace.turned() if call.turned else trace)
 
 
 @contextmanager
@@ -97,6 +107,10 @@ def record(model: torch.nn.Module, rows: int = ROWS) -> Iterator[Flow]:
             yield flow
         finally:
             flow._calls.clear()
+
+
+def _backward(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
+    return (module.recurrent for module in model.modules() if isinstance(module, TextRNN) and module.backward)
 
 
 def _layers(model: torch.nn.Module) -> list[tuple[str, Recurrent]]:

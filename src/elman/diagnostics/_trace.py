@@ -1,6 +1,6 @@
 """What was recorded of one layer in one direction over one backward pass, and how it is laid out by lag."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -61,6 +61,21 @@ class Trace:
         """[b] steps of each row."""
         return ragged.lengths_of(self.batch_sizes, self.rows)
 
+    def turned(self) -> "Trace":
+        """Of a layer that was given its texts from their end: the same with the texts as they are written."""
+        places = ragged.from_end(self.batch_sizes)
+
+        def turn(values: Tensor) -> Tensor:
+            return values[places] if len(values) else values
+
+        zoneout = self.options.zoneout
+        return replace(
+            self,
+            reverse=not self.reverse,
+            options=self.options if zoneout is None else self.options._replace(zoneout=tuple(map(turn, zoneout))),
+            **{name: turn(getattr(self, name)) for name in _BY_ELEMENT},
+        )
+
     def before(self) -> Tensor:
         """[n, H], h before each step."""
         index, padding = ragged.padded_index(self.batch_sizes, self.rows, reverse=not self.reverse)
@@ -70,6 +85,9 @@ class Trace:
         first = ~padding & ~has_earlier
         result[index[first]] = self.state_0[0][first.nonzero()[:, 1]]
         return result
+
+
+_BY_ELEMENT = ("data", "output", "gates", "dh_norm", "dc_norm", "dgates_norm")
 
 
 def by_lag(values: Tensor, trace: Trace) -> Tensor:

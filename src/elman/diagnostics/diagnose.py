@@ -57,7 +57,7 @@ def diagnose(
         "layer": chief["name"],
         "memory": memory,
         "verdict": chief["verdict"],
-        "remedies": [{"flag": remedy.flag, "why": remedy.why} for remedy in found],
+        "remedies": [{"flag": each.flag, "settings": each.settings, "why": each.why} for each in found],
         "layers": layers,
     }
 

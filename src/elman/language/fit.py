@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import DivergedError, UsageError
+from ..errors import DivergedError
 from ..nn import TRAINED, LanguageModel, RecurrentSettings
+from ..settings import check_brought
 from ..text import RaggedIds, TextSettings, TextTokenizer, corpus
 from ..training import Epoch, FitEvents, Listener, StopRequest, Trainer
 from .config import LanguageConfig, resolve
@@ -101,14 +102,11 @@ def adopt(start: TrainedLanguageModel, config: LanguageConfig) -> LanguageConfig
     Raises:
         UsageError: a setting that is neither the model's nor the default, with both.
     """
-    usual = resolve()
     of_network = [f.name for room in (RecurrentSettings, TextSettings) for f in fields(room)]
-    names = {*of_network, *_OF_NETWORK} - set(TRAINED)
-    for name in sorted(names):
-        given, wanted = getattr(config, name), getattr(start.config, name)
-        if given not in (wanted, getattr(usual, name)):
-            raise UsageError(f"{name}: the language model has {wanted!r}, got {given!r}")
-    return replace(config, **{name: getattr(start.config, name) for name in names})
+    names = sorted({*of_network, *_OF_NETWORK} - set(TRAINED))
+    brought = {name: getattr(start.config, name) for name in names}
+    check_brought(config, resolve(), brought)
+    return replace(config, **brought)
 
 
 _OF_NETWORK = ("objective", "direction", "embedding_dim", "tied", "softmax", "cutoffs")
