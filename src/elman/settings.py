@@ -92,7 +92,7 @@ def check_brought(config: Any, usual: Any, brought: Mapping[str, Any]) -> None:
 
     Asked for is what a file or a caller gave to `resolve`, and whatever is not as `usual`.
     """
-    chosen = getattr(config, _CHOSEN, frozenset())
+    chosen: frozenset[str] = getattr(config, _CHOSEN, frozenset())
     for name, value in brought.items():
         given = getattr(config, name)
         if given != value and (name in chosen or given != getattr(usual, name)):

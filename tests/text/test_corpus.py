@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from elman.errors import ColumnError, DataError, RunFolderError, UsageError
-from elman.text import END_ID, Documents, TextTokenizer, corpus
+from elman.text import END_ID, Documents, LeftOut, TextTokenizer, corpus
 
 POEM = "one two\n\n  three   four \nfive\n\n\nsix\n"
 
@@ -24,7 +24,7 @@ def poem(tmp_path):
         ("auto", [("one two", False), ("three   four", False), ("five", False), ("six", True)]),
         ("file", [("one two", False), ("three   four", False), ("five", False), ("six", True)]),
         ("line", [("one two", True), ("three four", True), ("five", True), ("six", True)]),
-        ("blank", [("one two", True), ("three   four five", True), ("six", True)]),
+        ("blank", [("one two", True), ("three four five", True), ("six", True)]),
     ],
 )
 def test_what_is_a_document(poem, kind, expected):
@@ -57,9 +57,13 @@ def test_a_folder_is_the_files_in_it_that_can_be_read(tmp_path):
     (tmp_path / "in" / "c.csv").write_text("text\nc\n")
     (tmp_path / "in" / "note.md").write_text("not read")
     (tmp_path / "in" / "data.tar.gz").write_bytes(b"not read")
+    (tmp_path / "in" / "._b.txt").write_bytes(b"\0not read")
+    (tmp_path / "in" / ".hidden").mkdir()
+    (tmp_path / "in" / ".hidden" / "c.txt").write_text("not read")
+    (tmp_path / "in" / "empty.txt").write_text("")
     assert list(Documents([tmp_path / "in"])) == [("b", True), ("c", True), ("a", False), ("aa", True)]
     (tmp_path / "none").mkdir()
-    with pytest.raises(DataError, match=r"none: no file in it ends in .*\.txt"):
+    with pytest.raises(DataError, match=r"none: no file in it with text ends in .*\.txt"):
         list(Documents([tmp_path / "none"]))
 
 
@@ -83,7 +87,46 @@ def test_mistakes_are_named(poem):
 def test_texts_are_left_out_and_the_ends_stay(poem, left_out, expected):
     other = poem.with_name("other.txt")
     other.write_text("one two\n")
-    assert list(Documents([poem, other], leave_out=corpus.fingerprints(left_out))) == expected
+    assert list(Documents([poem, other], leave_out=LeftOut.of(left_out))) == expected
+
+
+PROSE = "It was  good.\nI saw\nit twice.\n\nA bore.\nTruly.\n"
+
+
+@pytest.mark.parametrize("kind", ["auto", "file", "line", "blank"])
+@pytest.mark.parametrize("form", ["rows", "one line a text", "as it is", "one line", "between blank lines", "a folder"])
+def test_a_text_is_left_out_in_whatever_form_it_comes(tmp_path, kind, form):
+    """Two texts of a test set, one of them in several lines, and a third that is alone in the corpus."""
+    texts = ["It was good.\nI saw\nit twice.", "a bore. truly."]
+    test, corpus_of_it = tmp_path / "test.txt", tmp_path / "corpus.txt"
+    corpus_of_it.write_text("alone\nhere\n\n" + PROSE)
+    if form == "rows":
+        test = tmp_path / "test.jsonl"
+        test.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    elif form == "one line a text":
+        test.write_text("\n".join(" ".join(text.split()) for text in texts))
+    elif form == "one line":
+        corpus_of_it.write_text("alone here\n" + "\n".join(" ".join(text.split()) for text in texts))
+        test.write_text("\n\n".join(texts))
+    elif form == "a folder":
+        test = tmp_path / "test"
+        test.mkdir()
+        for number, text in enumerate(texts):
+            (test / f"{number}.txt").write_text(text)
+    else:
+        test.write_text(PROSE)
+    left_out = Documents([test], "file" if form == "as it is" else "auto").as_left_out()
+    found = " ".join(text for text, _ in Documents([corpus_of_it], kind, leave_out=left_out))
+    assert found == "alone here"
+
+
+def test_a_text_is_left_out_where_it_is_the_whole_document_alone():
+    left_out = LeftOut.of(["a b c", "d"])
+    lines = [("a", False), ("B  c", True), ("a", False), ("b", False), ("c", False), ("e", True), ("a", False)]
+    assert list(left_out.passed_over(lines)) == [*lines[2:6], lines[6]]
+    assert "D " in left_out and "a b" not in left_out
+    both = left_out | LeftOut.of(["f g h i j k"])
+    assert both.longest == 11 and "f g h i j k" in both and "d" in both
 
 
 @pytest.mark.parametrize(("share", "size"), [(0.25, 5), (0.01, 1), (0.99, 19)])

@@ -1,5 +1,6 @@
 """A classifier that starts from a language model (Howard & Ruder 2018): its settings, its weights, how it is tuned."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -9,15 +10,17 @@ import torch
 from torch.nn.functional import pad
 
 from .. import language
-from ..errors import UsageError
+from ..errors import CheckpointError, UsageError
 from ..language import TrainedLanguageModel
 from ..nn import TRAINED, BothWays, RecurrentSettings, TextRNN
-from ..settings import check_brought
+from ..settings import check_brought, to_toml
+from ..text import cache
 from ..training import Epoch, FitEvents, Step, model_folder, run_folder
 from .config import BOTH, FINE_TUNED, ClassifierConfig, resolve
 
 LANGUAGE_MODEL = "language-model"  # folder inside a run; the backward one has "-backward" behind it
 OF_NETWORK = tuple(f.name for f in fields(RecurrentSettings) if f.name not in TRAINED)  # what comes with its layers
+_ASKED = "unlabelled.json"  # what the language model of a run is made of
 OTHER = "other."  # what the names of the backward network of `nn.BothWays` begin with
 
 
@@ -155,9 +158,20 @@ class GradualUnfreezing:
         pass
 
 
+def _check_same(path: Path, asked: dict[str, Any]) -> None:
+    try:
+        begun = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: cannot be read, so there is nothing to resume ({error})") from None
+    others = [name for name, value in asked.items() if begun.get(name) != value]
+    if others:
+        raise CheckpointError(f"{path.parent}: the language model was begun with other {', other '.join(others)}")
+
+
 def under_way(out: Path) -> bool:
     """Whether the language model of a run was begun, and its classifier was not."""
-    return any(out.glob(f"{LANGUAGE_MODEL}*")) and not (out / run_folder.CHECKPOINT).exists()
+    ended = [out / run_folder.CHECKPOINT, out / model_folder.CONFIG]
+    return (out / _ASKED).exists() and not any(path.exists() for path in ended)
 
 
 def pretrained(
@@ -171,6 +185,7 @@ def pretrained(
     config: language.LanguageConfig | None,
     text_column: str | None,
     encoding: str,
+    resume: bool,
     events: FitEvents | None,
 ) -> list[TrainedLanguageModel]:
     """Language models of unlabelled files and of texts at hand, in folders of the run; those that are there are taken.
@@ -179,7 +194,21 @@ def pretrained(
         left_out: texts that are never learned from.
         direction: as of the classifier: "both" for two models.
         start: models to go on from; theirs is the direction then.
+        resume: take those that are there, and go on with the one that was begun.
+    Raises:
+        CheckpointError: these were begun with other texts or settings.
     """
+    config = config or language.resolve()
+    asked = {
+        "files": list(map(str, unlabelled)),
+        "training texts": cache.digest(list(texts)),
+        "held-out texts": cache.digest(list(left_out)),
+        "settings of the language model": to_toml(config),
+    }
+    if resume:
+        _check_same(out / _ASKED, asked)
+    else:
+        run_folder.write_json(out / _ASKED, asked)
     known = {model.config.direction: model for model in start}
     models = []
     for each in known or (("forward", "backward") if direction == BOTH else (direction,)):
@@ -188,7 +217,7 @@ def pretrained(
             language.pretrain(
                 unlabelled,
                 folder,
-                replace(config or language.resolve(), direction=each),
+                replace(config, direction=each),
                 at_hand=texts,
                 leave_out_texts=left_out,
                 start=known.get(each),

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, LabelError, UsageError
-from ..text import corpus, read_texts
+from ..text import LeftOut, read_texts
+from ..text.left_out import fingerprint
 from . import persistence
 from .split import Labels, Split
 
@@ -38,12 +39,13 @@ def taught_texts(
     Raises:
         DataError: none is left.
     """
-    seen = set(corpus.fingerprints([*known.texts, *left_out]))
+    held_out = LeftOut.of(left_out)
+    seen = set(map(fingerprint, known.texts))
     texts = []
     for file in files:
         for text in read_texts(file, text_column=text_column, encoding=encoding):
-            mark = corpus.fingerprint(text)
-            if mark not in seen:
+            mark = fingerprint(text)
+            if text.strip() and mark not in seen and mark not in held_out.marks:
                 seen.add(mark)
                 texts.append(text)
     if not texts:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..errors import DivergedError
+from ..errors import DivergedError, UsageError
 from ..language import LanguageConfig, TrainedLanguageModel
 from ..report import clipping_verdict, write_report
 from ..settings import to_toml
@@ -104,6 +104,8 @@ def train(
     if start or unlabelled:
         refuse_vectors(config)
     check_taught(teachers, taught)
+    if language_config is not None and not unlabelled:
+        raise UsageError("settings of a language model are for the one that unlabelled text is for, got no such text")
     if not (resume and under_way(out)):
         run_folder.check(out, overwrite=overwrite, resume=resume)
     config = with_width(config)
@@ -129,29 +131,28 @@ def train(
         further = label(teachers, texts, read.classes, stage=stage)
         if events is not None:
             events.found(sentence(further, len(teachers)))
-    if not resume:
-        run_folder.prepare(out, to_toml(config))
     read_seconds = time.monotonic() - started
-    if unlabelled:
-        start = pretrained(
-            out,
-            unlabelled,
-            read.train.texts,
-            read.texts_held_out,
-            direction=config.direction,
-            start=start,
-            config=language_config,
-            text_column=text_column,
-            encoding=encoding,
-            events=events,
-        )
-        config = adopt(start, config)
-        write_text(out / run_folder.MARKER, to_toml(config))
-        resume = (out / run_folder.CHECKPOINT).exists()
-    if further is not None:
-        train_split = train_split.with_taught(further)
     listeners: Sequence[Listener] = [TensorBoard(out / "tensorboard")] if tensorboard else []
-    with stop_requests() as stop:
+    with run_folder.begun(out, to_toml(config), resume=resume), stop_requests() as stop:
+        if unlabelled:
+            start = pretrained(
+                out,
+                unlabelled,
+                read.train.texts,
+                read.texts_held_out,
+                direction=config.direction,
+                start=start,
+                config=language_config,
+                text_column=text_column,
+                encoding=encoding,
+                resume=resume,
+                events=events,
+            )
+            config = adopt(start, config)
+            write_text(out / run_folder.MARKER, to_toml(config))
+            resume = (out / run_folder.CHECKPOINT).exists()
+        if further is not None:
+            train_split = train_split.with_taught(further)
         try:
             fitted = fit(
                 train_split,

@@ -73,7 +73,12 @@ class Trace:
             self,
             reverse=not self.reverse,
             options=self.options if zoneout is None else self.options._replace(zoneout=tuple(map(turn, zoneout))),
-            **{name: turn(getattr(self, name)) for name in _BY_ELEMENT},
+            data=turn(self.data),
+            output=turn(self.output),
+            gates=turn(self.gates),
+            dh_norm=turn(self.dh_norm),
+            dc_norm=turn(self.dc_norm),
+            dgates_norm=turn(self.dgates_norm),
         )
 
     def before(self) -> Tensor:
@@ -85,9 +90,6 @@ class Trace:
         first = ~padding & ~has_earlier
         result[index[first]] = self.state_0[0][first.nonzero()[:, 1]]
         return result
-
-
-_BY_ELEMENT = ("data", "output", "gates", "dh_norm", "dc_norm", "dgates_norm")
 
 
 def by_lag(values: Tensor, trace: Trace) -> Tensor:

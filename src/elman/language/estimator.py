@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..errors import DataError, UsageError
-from ..text import corpus
+from ..text import Line, corpus
 from ..training import Epoch
 from . import persistence
 from .cache import Cache
@@ -60,8 +60,8 @@ class LanguageModel:
         Raises:
             DataError: nothing to learn from. DivergedError: the loss stopped being a number.
         """
-        train: Iterable[corpus.Line] = _lines(documents)
-        held: Iterable[corpus.Line] | None = None if validation is None else _lines(validation)
+        train: Iterable[Line] = _lines(documents)
+        held: Iterable[Line] | None = None if validation is None else _lines(validation)
         if held is None and self.config_.validation_split:
             train, held = corpus.hold_out(train, self.config_.validation_split, self.config_.seed)
         with tempfile.TemporaryDirectory() as folder:
@@ -107,7 +107,7 @@ class LanguageModel:
         return self.model_
 
 
-def _lines(documents: Iterable[str]) -> list[corpus.Line]:
+def _lines(documents: Iterable[str]) -> list[Line]:
     if isinstance(documents, str):
         raise DataError("expected a list of documents, got a single string")
     texts = list(documents)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import DivergedError
+from ..errors import CheckpointError, DivergedError, RunFolderError
 from ..nn import TRAINED, LanguageModel, RecurrentSettings
 from ..settings import check_brought
-from ..text import RaggedIds, TextSettings, TextTokenizer, corpus
-from ..training import Epoch, FitEvents, Listener, StopRequest, Trainer
+from ..text import Line, RaggedIds, TextSettings, TextTokenizer, corpus
+from ..training import Epoch, FitEvents, Listener, StopRequest, Trainer, write_text
 from .config import LanguageConfig, resolve
 from .model import TrainedLanguageModel, build_network
 from .task import LanguageTask
@@ -32,8 +33,8 @@ class Fitted:
 
 
 def fit(
-    train: Iterable[corpus.Line],
-    validation: Iterable[corpus.Line] | None,
+    train: Iterable[Line],
+    validation: Iterable[Line] | None,
     config: LanguageConfig,
     folder: Path,
     *,
@@ -59,11 +60,8 @@ def fit(
     parts = {"train": train} if validation is None else {"train": train, "validation": validation}
     encoded: dict[str, RaggedIds] = {}
     for name, lines in parts.items():
-        path = folder / name
-        if not (resume and corpus.offsets_path(path).exists()):
-            stage(f"encoding {name} text")
-            corpus.encode(lines, tokenizer, path, events.reached if events is not None else lambda tokens: None)
-        encoded[name] = corpus.opened(path)
+        stage(f"encoding {name} text")
+        encoded[name] = _encoded(lines, tokenizer, folder / name, resume, events)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         if start is not None:
@@ -96,6 +94,25 @@ def fit(
     return fitted
 
 
+def _encoded(
+    lines: Iterable[Line], tokenizer: TextTokenizer, path: Path, resume: bool, events: FitEvents | None
+) -> RaggedIds:
+    """Encoded anew unless the run goes on and what it wrote of this text is there."""
+    source, seen = path.with_name(f"{path.name}.sha256"), corpus.Digest()
+    if resume and source.exists():
+        for _ in seen.watched(lines):
+            pass
+        if source.read_text(encoding="utf-8") != str(seen):
+            raise CheckpointError(f"{path.parent.parent}: the run was begun with other text to learn from or to watch")
+        with suppress(RunFolderError):
+            return corpus.opened(path)
+    seen = corpus.Digest()
+    progress = events.reached if events is not None else lambda tokens: None
+    ids = corpus.encode(seen.watched(lines), tokenizer, path, progress)
+    write_text(source, str(seen))
+    return ids
+
+
 def adopt(start: TrainedLanguageModel, config: LanguageConfig) -> LanguageConfig:
     """The settings with the text and the network of a model that is gone on from; rates of dropout are theirs.
 
@@ -112,7 +129,7 @@ def adopt(start: TrainedLanguageModel, config: LanguageConfig) -> LanguageConfig
 _OF_NETWORK = ("objective", "direction", "embedding_dim", "tied", "softmax", "cutoffs")
 
 
-def _tokenizer(lines: Iterable[corpus.Line], config: LanguageConfig, stage: Any) -> TextTokenizer:
+def _tokenizer(lines: Iterable[Line], config: LanguageConfig, stage: Any) -> TextTokenizer:
     stage("learning the vocabulary")
     return TextTokenizer.fit(
         _Texts(lines),
@@ -127,7 +144,7 @@ def _tokenizer(lines: Iterable[corpus.Line], config: LanguageConfig, stage: Any)
 class _Texts:
     """The lines without their ends, as often as wanted."""
 
-    lines: Iterable[corpus.Line]
+    lines: Iterable[Line]
 
     def __iter__(self) -> Any:
         return (text for text, _ in self.lines)

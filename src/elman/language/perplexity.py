@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..text import UNKNOWN_ID, Documents, corpus
+from ..text import UNKNOWN_ID, Documents, Line, corpus
 from ..training import write_text
 from . import persistence
 from .cache import Cache
@@ -114,7 +114,7 @@ def perplexity(
 
 def score(
     model: TrainedLanguageModel,
-    lines: Iterable[corpus.Line],
+    lines: Iterable[Line],
     *,
     cache: Cache | None = None,
     dynamic: Dynamic | None = None,
@@ -124,7 +124,7 @@ def score(
     started = time.monotonic()
     characters = 0
 
-    def counted() -> Iterator[corpus.Line]:
+    def counted() -> Iterator[Line]:
         nonlocal characters
         for text, is_last in lines:
             characters += len(text) + 1

@@ -11,7 +11,7 @@ from .. import __version__
 from ..errors import DivergedError, UsageError
 from ..report import write_language_report
 from ..settings import to_toml
-from ..text import Documents, RaggedIds, corpus, read_texts
+from ..text import Documents, Line, RaggedIds, corpus
 from ..training import FitEvents, Listener, TensorBoard, gradient_summary, run_folder, stop_requests, to_csv, write_text
 from . import persistence
 from .config import LanguageConfig, resolve
@@ -48,7 +48,7 @@ def pretrain(
     validation: Sequence[str | Path] = (),
     leave_out: Sequence[str | Path] = (),
     at_hand: Sequence[str] = (),
-    leave_out_texts: Iterable[str] = (),
+    leave_out_texts: Sequence[str] = (),
     start: TrainedLanguageModel | None = None,
     text_column: str | None = None,
     encoding: str = "utf-8",
@@ -82,19 +82,14 @@ def pretrain(
         events.stage("reading")
 
     reading = config.documents, text_column, encoding
-    left_out = corpus.fingerprints(
-        text for path in leave_out for text in read_texts(path, text_column=text_column, encoding=encoding)
-    )
-    left_out |= corpus.fingerprints(leave_out_texts)
-    train: Iterable[corpus.Line] = Documents(texts, *reading, left_out, at_hand)
-    held: Iterable[corpus.Line] | None = Documents(validation, *reading) if validation else None
+    left_out = Documents(leave_out, *reading, at_hand=leave_out_texts).as_left_out()
+    train: Iterable[Line] = Documents(texts, *reading, left_out, at_hand)
+    held: Iterable[Line] | None = Documents(validation, *reading) if validation else None
     if not validation and config.validation_split:
         train, held = corpus.hold_out(train, config.validation_split, config.seed)
-    if not resume:
-        run_folder.prepare(out, to_toml(config))
     work = out / run_folder.WORK
     listeners: Sequence[Listener] = [TensorBoard(out / "tensorboard")] if tensorboard else []
-    with stop_requests() as stop:
+    with run_folder.begun(out, to_toml(config), resume=resume), stop_requests() as stop:
         try:
             fitted = fit(
                 train,

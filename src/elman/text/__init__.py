@@ -6,6 +6,7 @@ Knows nothing of models, labels' meaning or training.
 from . import cache, corpus
 from .corpus import DOCUMENTS, Documents
 from .ids import KEEP, RaggedIds
+from .left_out import LeftOut, Line
 from .ngrams import frequent_ngrams, ngram_places
 from .read import BUILT_IN, LabelledTexts, read_labelled, read_texts
 from .settings import TextSettings
@@ -22,6 +23,8 @@ __all__ = [
     "UNKNOWN_ID",
     "Documents",
     "LabelledTexts",
+    "LeftOut",
+    "Line",
     "RaggedIds",
     "TextSettings",
     "TextTokenizer",

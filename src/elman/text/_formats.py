@@ -164,3 +164,9 @@ FORMATS: dict[str, Callable[[Path, Columns, str], Iterator[Row]]] = {
     ".parquet": read_parquet,
     ".txt": read_lines,
 }
+
+
+def kind_of(path: Path) -> str:
+    """The ending that says how a file is read, in lower case, a .gz behind it passed over; "" if there is none."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    return next((suffix for suffix in reversed(suffixes) if suffix != ".gz"), "")

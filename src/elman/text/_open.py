@@ -19,7 +19,7 @@ def open_bytes(path: Path) -> IO[bytes]:
     try:
         if path.stat().st_size == 0:
             raise DataError(f"{path}: the file is empty")
-        file: Any = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115 (the caller closes)
+        file: Any = gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # noqa: SIM115 (the caller closes)
         file.read(1)
         file.seek(0)
     except DAMAGED as error:

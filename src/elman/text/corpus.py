@@ -12,15 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, RunFolderError, UsageError
-from ._formats import FORMATS
+from ._formats import FORMATS, kind_of
 from .ids import RaggedIds
+from .left_out import NOTHING, LeftOut, Line
 from .read import BUILT_IN, read_texts
 from .tokenizer import TextTokenizer
 
 DOCUMENTS = ("auto", "file", "line", "blank")
 _LINES = 2048
-
-Line = tuple[str, bool]  # a line, and whether it is the last of its document
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,11 @@ class Documents:
     ("blank"). Lines without a word are left out.
 
     Args:
-        sources: files, folders (all files in them that can be read) or built-in names; see `read_texts`.
+        sources: files, folders (all files in them that can be read, but for hidden and empty ones) or built-in names;
+            see `read_texts`.
         at_hand: further documents, of one line each.
-        leave_out: `fingerprints` of texts that are passed over wherever a line is one of them, such as those of a test
-            set; case and spaces do not count.
+        leave_out: texts that are passed over wherever a document, a line, or in a .txt file what stands between blank
+            lines is one of them or a line of one, such as those of a test set; case and spaces do not count.
     Raises:
         DataError, EncodingError, ColumnError: as `read_texts`, while reading; UsageError for an unknown `documents`.
     """
@@ -44,7 +44,7 @@ class Documents:
     documents: str = "auto"
     text_column: str | None = None
     encoding: str = "utf-8"
-    leave_out: frozenset[bytes] = frozenset()
+    leave_out: LeftOut = NOTHING
     at_hand: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -52,36 +52,61 @@ class Documents:
             raise UsageError(f"documents must be one of {', '.join(DOCUMENTS)}, got {self.documents!r}")
 
     def __iter__(self) -> Iterator[Line]:
-        lines = self._lines()
-        if self.leave_out:
-            lines = _without(lines, self.leave_out)
-        return lines
+        return self.leave_out.passed_over(self._lines())
 
     def _lines(self) -> Iterator[Line]:
-        yield from ((" ".join(text.split()), True) for text in self.at_hand if text.strip())
+        yield from (_row(text) for text in self.at_hand if text.strip())
         for path in self._files():
-            texts = read_texts(path, text_column=self.text_column, encoding=self.encoding)
-            if str(path) in BUILT_IN or ".txt" not in Path(path).suffixes or self.documents == "line":
-                yield from ((" ".join(text.split()), True) for text in texts if text.strip())
+            if not _is_plain(path):
+                yield from (_row(text) for text in self._texts(path) if text.strip())
+                continue
+            lines = self.leave_out.passed_over(_paragraphs(self._texts(path)))
+            if self.documents == "line":
+                yield from (_row(line) for line, _ in lines)
             elif self.documents == "blank":
-                yield from ((paragraph, True) for paragraph in _paragraphs(texts))
+                yield from (_row(" ".join(paragraph)) for paragraph in _together(lines))
             else:
-                yield from _one_document(text.strip() for text in texts if text.strip())
+                yield from _one_document(line for line, _ in lines)
+
+    def _texts(self, path: str | Path) -> Iterator[str]:
+        return read_texts(path, text_column=self.text_column, encoding=self.encoding)
+
+    def as_left_out(self) -> LeftOut:
+        """These texts, to be left out of others: rows, lines, what stands between blank lines, and whole .txt files."""
+        return LeftOut.of(self._pieces())
+
+    def _pieces(self) -> Iterator[str]:
+        yield from self.at_hand
+        for path in self._files():
+            yield from self._texts(path)
+            if _is_plain(path):
+                yield from map("\n".join, _together(_paragraphs(self._texts(path))))
+                yield "\n".join(self._texts(path))
 
     def _files(self) -> Iterator[str | Path]:
         for source in self.sources:
             if str(source) in BUILT_IN or not Path(source).is_dir():
                 yield source
                 continue
-            found = [path for path in sorted(Path(source).rglob("*")) if path.is_file() and _is_text(path)]
+            found = [path for path in sorted(Path(source).rglob("*")) if _is_read(path.relative_to(source), path)]
             if not found:
-                raise DataError(f"{source}: no file in it ends in {', '.join(FORMATS)} (or .gz of it)")
+                raise DataError(f"{source}: no file in it with text ends in {', '.join(FORMATS)} (or .gz of it)")
             yield from found
 
 
-def _is_text(path: Path) -> bool:
-    suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
-    return bool(suffixes) and suffixes[-1].lower() in FORMATS
+def _is_read(place: Path, path: Path) -> bool:
+    """Of the files in a folder, not those that are hidden or empty."""
+    hidden = any(part.startswith(".") for part in place.parts)
+    return not hidden and kind_of(path) in FORMATS and path.is_file() and path.stat().st_size > 0
+
+
+def _is_plain(path: str | Path) -> bool:
+    """Whether it is a .txt file, whose lines are not rows of a table."""
+    return str(path) not in BUILT_IN and kind_of(Path(path)) == ".txt"
+
+
+def _row(text: str) -> Line:
+    return " ".join(text.split()), True
 
 
 def lines_of(texts: Iterable[str]) -> Iterator[Line]:
@@ -100,41 +125,24 @@ def _one_document(lines: Iterable[str]) -> Iterator[Line]:
         yield previous, True
 
 
-def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
+def _paragraphs(lines: Iterable[str]) -> Iterator[Line]:
+    """Lines without the blank ones, which end what stands before them."""
+    previous = None
+    for line in map(str.strip, lines):
+        if previous:
+            yield previous, not line
+        previous = line
+    if previous:
+        yield previous, True
+
+
+def _together(lines: Iterable[Line]) -> Iterator[list[str]]:
     gathered: list[str] = []
-    for line in lines:
-        if line.strip():
-            gathered.append(line.strip())
-        elif gathered:
-            yield " ".join(gathered)
+    for line, is_last in lines:
+        gathered.append(line)
+        if is_last:
+            yield gathered
             gathered = []
-    if gathered:
-        yield " ".join(gathered)
-
-
-def _without(lines: Iterator[Line], left_out: frozenset[bytes]) -> Iterator[Line]:
-    """An end is kept where the line that has it goes: it moves to the line before."""
-    previous: Line | None = None
-    for text, is_last in lines:
-        if fingerprint(text) not in left_out:
-            if previous is not None:
-                yield previous
-            previous = text, is_last
-        elif is_last and previous is not None:
-            previous = previous[0], True
-    if previous is not None:
-        yield previous
-
-
-def fingerprint(text: str) -> bytes:
-    """Of a text, the same whatever its case and spaces."""
-    plain = " ".join(text.lower().split()).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(plain, digest_size=16).digest()
-
-
-def fingerprints(texts: Iterable[str]) -> frozenset[bytes]:
-    """For `leave_out`."""
-    return frozenset(map(fingerprint, texts))
 
 
 def hold_out(documents: Iterable[Line], share: float, seed: int) -> tuple["Part", "Part"]:
@@ -177,6 +185,21 @@ class Part:
             number += self.by_line or is_last
         if kept is not None:
             yield kept[0], True
+
+
+class Digest:
+    """Of lines and where their documents end, taken while others read them."""
+
+    def __init__(self) -> None:
+        self._whole = hashlib.sha256()
+
+    def watched(self, lines: Iterable[Line]) -> Iterator[Line]:
+        for text, is_last in lines:
+            self._whole.update(text.encode("utf-8", "surrogatepass") + (b"\0\n" if is_last else b"\n"))
+            yield text, is_last
+
+    def __str__(self) -> str:
+        return self._whole.hexdigest()
 
 
 def encode(
@@ -238,5 +261,11 @@ def offsets_path(path: Path) -> Path:
 
 
 def opened(path: Path) -> RaggedIds:
-    """What `encode` wrote, mapped."""
-    return RaggedIds(np.load(ids_path(path), mmap_mode="r"), np.load(offsets_path(path)))
+    """What `encode` wrote, mapped. Raises RunFolderError if it is not whole."""
+    try:
+        ids, offsets = np.load(ids_path(path), mmap_mode="r"), np.load(offsets_path(path))
+        if ids.dtype != np.int32 or offsets.dtype != np.int64 or offsets[-1] != len(ids):
+            raise ValueError("the documents end elsewhere than the text")
+    except (OSError, ValueError, EOFError, IndexError) as error:
+        raise RunFolderError(f"{path}: the encoded text cannot be read ({error})") from None
+    return RaggedIds(ids, offsets)

