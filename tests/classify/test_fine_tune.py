@@ -18,7 +18,7 @@ from elman.classify.diagnose import diagnose_split
 from elman.classify.model import build_network
 from elman.classify.split import Split, class_numbers
 from elman.classify.task import ClassificationTask, Labelled
-from elman.errors import ModelFolderError, UsageError
+from elman.errors import CheckpointError, DataError, ModelFolderError, RunFolderError, UsageError
 from elman.nn import BothWays, TextRNN
 from elman.report import write_diagnosis
 from elman.text import RaggedIds
@@ -320,6 +320,52 @@ def test_no_held_out_text_reaches_the_language_model(tmp_path, monkeypatch):
     assert not held & found and set(further) < found
 
 
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        ({"test": "test.tsv"}, "held-out texts"),
+        ({"unlabelled": ["test.txt"]}, "files"),
+        ({"language_config": language.resolve(**{**SMALL, "hidden_size": 9})}, "settings of the language model"),
+    ],
+)
+def test_a_language_model_that_is_there_is_taken_for_what_it_was_made_for(tmp_path, monkeypatch, other, named):
+    """Else one would go on with a model that has read what is now the test set."""
+    monkeypatch.chdir(tmp_path)
+    train = write(tmp_path / "train.tsv", TEXTS[:40], LABELS[:40])
+    write(tmp_path / "test.tsv", TEXTS[40:], LABELS[40:])
+    arguments = {
+        "unlabelled": [str(write(tmp_path / "test.txt", TEXTS[40:])), str(write(tmp_path / "more.txt", TEXTS[:9]))],
+        "language_config": language.resolve(**SMALL, documents="line"),
+        "config": resolve("fine-tuned", epochs=1),
+    }
+    monkeypatch.setitem(classify.train.__globals__, "fit", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        classify.train(train, tmp_path / "run", **arguments)
+    with pytest.raises(CheckpointError, match=f"run: the language model was begun with other {named}$"):
+        classify.train(train, tmp_path / "run", resume=True, **{**arguments, **other})
+    with pytest.raises(ZeroDivisionError):
+        classify.train(train, tmp_path / "run", resume=True, **arguments)
+
+
+def test_settings_of_a_language_model_are_for_one_that_is_trained(tmp_path):
+    train = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    with pytest.raises(UsageError, match="got no such text"):
+        classify.train(train, tmp_path / "run", language_config=language.resolve(**SMALL))
+
+
+def test_what_cannot_be_read_costs_no_earlier_run(model, tmp_path):
+    train = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    config = resolve("fine-tuned", epochs=1)
+    classify.train(train, tmp_path / "run", config, start=[model])
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    for wrong in ({"unlabelled": ["nowhere.txt"]}, {"validation": "nowhere.tsv"}):
+        for folder in ("run", "new"):
+            with pytest.raises(DataError, match="nowhere"):
+                classify.train(train, tmp_path / folder, config, start=[model], overwrite=True, **wrong)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_stopped_run_goes_on_from_either_part(tmp_path):
     train = write(tmp_path / "train.tsv", TEXTS, LABELS)
     unlabelled = write(tmp_path / "more.txt", TEXTS * 2)
@@ -370,3 +416,5 @@ def test_a_stopped_run_goes_on_from_either_part(tmp_path):
             for name in expected.keys():  # noqa: SIM118 (not a dict)
                 assert torch.equal(found.get_tensor(name), expected.get_tensor(name)), name
     assert math.isfinite(whole.metrics["validation"]["loss"])
+    with pytest.raises(RunFolderError, match="no checkpoint to resume from: the run is finished"):
+        classify.train(train, out, resume=True, **arguments)

@@ -1,7 +1,10 @@
 """Pretraining: stopped and resumed to the bit, tied weights stay tied, and a model that is gone on from."""
 
+import io
 import json
+import signal
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -9,8 +12,8 @@ from safetensors import safe_open
 import elman
 from conftest import make_reviews
 from elman import language
-from elman.errors import DataError, RunFolderError, UsageError
-from elman.training import Interrupted, StopRequest
+from elman.errors import CheckpointError, DataError, ElmanError, RunFolderError, UsageError
+from elman.training import Interrupted
 
 TEXTS, _ = make_reviews(50, ("bad", "good"))
 SMALL = {"embedding_dim": 6, "hidden_size": 7, "epochs": 2, "batch_size": 3, "bptt": 11, "min_count": 1}
@@ -24,8 +27,8 @@ def train(out, texts=(), **options):
 class Stopping:
     """Ctrl-C after a step."""
 
-    def __init__(self, step, request):
-        self.step, self.request = step, request
+    def __init__(self, step):
+        self.step = step
 
     def stage(self, name): ...
 
@@ -35,7 +38,7 @@ class Stopping:
 
     def step_done(self, step, model):
         if step.number == self.step:
-            self.request.signal = 2
+            signal.raise_signal(signal.SIGINT)
 
     def epoch_done(self, *_): ...
 
@@ -55,20 +58,10 @@ def tensors(folder):
     ],
 )
 @pytest.mark.parametrize("stop_at", [2, 9])
-def test_resumed_equals_uninterrupted(tmp_path, monkeypatch, settings, stop_at):
+def test_resumed_equals_uninterrupted(tmp_path, settings, stop_at):
     whole = train(tmp_path / "whole", settings=settings)
-    request = StopRequest()
-
-    class Asked:
-        def __enter__(self):
-            return request
-
-        def __exit__(self, *_): ...
-
-    with monkeypatch.context() as patch:
-        patch.setitem(language.pretrain.__globals__, "stop_requests", Asked)
-        with pytest.raises(Interrupted):
-            train(tmp_path / "parts", settings=settings, events=Stopping(stop_at, request))
+    with pytest.raises(Interrupted):
+        train(tmp_path / "parts", settings=settings, events=Stopping(stop_at))
     again = train(tmp_path / "parts", settings=settings, resume=True)
     assert [e.train_loss for e in again.fitted.history] == [e.train_loss for e in whole.fitted.history]
     expected, found = tensors(tmp_path / "whole"), tensors(tmp_path / "parts")
@@ -141,6 +134,68 @@ def test_texts_left_out_are_never_learned_from(tmp_path):
     counts = [json.loads((tmp_path / n / "report.json").read_text())["data"] for n in ("all", "fewer")]
     documents = [sum(part["documents"] for part in data.values()) for data in counts]
     assert documents[0] == 50 and documents[1] == 50 - sum(text in TEXTS[:20] for text in TEXTS)
+
+
+def stopped(out, texts, **options):
+    """A run that was stopped in the middle of its training."""
+    with pytest.raises(Interrupted):
+        language.pretrain(texts, out, language.resolve(**SMALL), events=Stopping(3), **options)
+
+
+def test_a_run_goes_on_with_its_own_text_alone(tmp_path):
+    for name, texts in (("a", TEXTS), ("b", TEXTS[::-1] + ["some other words"] * 3)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    config, a, b = language.resolve(**SMALL), tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    stopped(tmp_path / "lm", [a])
+    for other in ({"texts": [b]}, {"texts": [a], "validation": [b]}, {"texts": [a], "leave_out_texts": TEXTS[:9]}):
+        with pytest.raises(CheckpointError, match="lm: the run was begun with other text to learn from or to watch"):
+            language.pretrain(out=tmp_path / "lm", config=config, resume=True, **other)
+    first = train(tmp_path / "first").fitted.model
+    stopped(tmp_path / "more", [a], start=first)
+    with pytest.raises(CheckpointError, match="more: the run was begun with other text"):
+        language.pretrain([b], tmp_path / "more", config, start=first, resume=True)
+
+
+@pytest.mark.parametrize("name", ["train.ids.npy", "train.offsets.npy", "validation.ids.npy"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut short", "of another text"])
+def test_encoded_text_that_is_damaged_is_encoded_anew(tmp_path, name, damage):
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
+    stopped(tmp_path / "lm", [path])
+    file = tmp_path / "lm" / "work" / name
+    content = file.read_bytes()
+    file.unlink()
+    if damage == "of another text":
+        np.save(file, np.zeros(3, np.load(io.BytesIO(content)).dtype))
+    elif damage != "missing":
+        file.write_bytes(b"" if damage == "empty" else content[:-2])
+    language.pretrain([path], tmp_path / "lm", language.resolve(**SMALL), resume=True)
+    language.pretrain([path], tmp_path / "whole", language.resolve(**SMALL))
+    expected = tensors(tmp_path / "whole")
+    for weight, tensor in tensors(tmp_path / "lm").items():
+        assert torch.equal(tensor, expected[weight]), weight
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"validation": ["missing.txt"]}, "no such file"),
+        ({"leave_out": ["missing.txt"]}, "no such file"),
+        ({"texts": ["missing.txt"]}, "no such file"),
+        ({"config": language.resolve(**SMALL, softmax="adaptive", cutoffs="5,4")}, "cutoffs must rise"),
+    ],
+)
+def test_a_run_that_cannot_begin_leaves_nothing_and_loses_nothing(tmp_path, wrong, message):
+    (tmp_path / "a.txt").write_text("\n".join(TEXTS))
+    arguments = {"texts": [tmp_path / "a.txt"], "config": language.resolve(**SMALL), **wrong}
+    with pytest.raises(ElmanError, match=message):
+        language.pretrain(out=tmp_path / "new", **arguments)
+    assert not (tmp_path / "new").exists()
+    train(tmp_path / "old")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()}
+    with pytest.raises(ElmanError, match=message):
+        language.pretrain(out=tmp_path / "old", overwrite=True, **arguments)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()} == before
 
 
 def test_refusals(tmp_path):

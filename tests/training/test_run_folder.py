@@ -1,0 +1,79 @@
+"""What becomes of a folder when a run in it begins, goes on or fails."""
+
+import pytest
+
+from elman.errors import RunFolderError
+from elman.training import run_folder
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def finished(folder):
+    (folder / "language-model").mkdir(parents=True)
+    for name in (run_folder.MARKER, "config.json", "language-model/config.json"):
+        (folder / name).write_text(f"old {name}")
+    return contents(folder)
+
+
+class Failed(Exception):
+    pass
+
+
+def fail(folder, *files):
+    """A run that fails once it has written these."""
+    with pytest.raises(Failed), run_folder.begun(folder, "new", resume=False):
+        assert contents(folder).get(run_folder.MARKER) == "new"
+        for name in files:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text("new")
+        raise Failed
+
+
+def test_a_run_takes_the_place_of_the_one_before(tmp_path):
+    finished(tmp_path / "run")
+    with run_folder.begun(tmp_path / "run", "new", resume=False):
+        (tmp_path / "run" / "config.json").write_text("new")
+    assert contents(tmp_path / "run") == {run_folder.MARKER: "new", "config.json": "new"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {run_folder.MARKER, "config.json"}
+
+
+def test_one_that_cannot_begin_leaves_what_was_there(tmp_path):
+    before = finished(tmp_path / "run")
+    fail(tmp_path / "run", "work/train.ids.npy", "language-model/config.toml")
+    assert contents(tmp_path / "run") == before
+    fail(tmp_path / "new", "work/train.ids.npy")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "empty").mkdir()
+    fail(tmp_path / "empty", "work/train.ids.npy")
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+@pytest.mark.parametrize("made", [run_folder.CHECKPOINT, "config.json", "language-model/checkpoint.safetensors"])
+def test_one_that_can_be_gone_on_with_stays(tmp_path, made):
+    finished(tmp_path / "run")
+    fail(tmp_path / "run", made)
+    assert contents(tmp_path / "run") == {run_folder.MARKER: "new", made: "new"}
+    assert not any(path.name.startswith(".") for path in (tmp_path / "run").iterdir())
+    with run_folder.begun(tmp_path / "run", "newer", resume=True):
+        assert contents(tmp_path / "run") == {run_folder.MARKER: "new", made: "new"}
+
+
+def test_one_that_was_killed_before_it_began_gives_back_what_it_set_aside(tmp_path):
+    before = finished(tmp_path / "run")
+    killed = run_folder.begun(tmp_path / "run", "killed", resume=False)
+    killed.__enter__()
+    run_folder.check(tmp_path / "run", overwrite=True, resume=False)
+    fail(tmp_path / "run", "work/train.ids.npy")
+    assert contents(tmp_path / "run") == before
+    killed.gen.close()
+
+
+def test_nowhere_to_write(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(RunFolderError, match="run: cannot be written"),
+        run_folder.begun(tmp_path / "file" / "run", "", resume=False),
+    ):
+        pass
