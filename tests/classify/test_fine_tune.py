@@ -68,7 +68,7 @@ def test_it_reads_as_the_language_model_does(kind, request):
     torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "min_gru", "dilated_lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "min_gru", "dilated_lstm", "clockwork"])
 @pytest.mark.parametrize("stacked", [False, True])
 @pytest.mark.parametrize("bptt", [1, 2, 5, 40])
 def test_chunks_read_what_the_whole_reads(cell, stacked, bptt):

@@ -13,6 +13,8 @@ import elman
 from conftest import make_reviews
 from elman import language
 from elman.errors import CheckpointError, DataError, ElmanError, RunFolderError, UsageError
+from elman.language.scoring import document_losses
+from elman.nn import CELLS
 from elman.training import Interrupted
 
 TEXTS, _ = make_reviews(50, ("bad", "good"))
@@ -198,6 +200,15 @@ def test_a_run_that_cannot_begin_leaves_nothing_and_loses_nothing(tmp_path, wron
     assert {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()} == before
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_is_pretrained_and_measured_whatever_the_chunks(tmp_path, cell):
+    model = train(tmp_path / cell, settings={"cell": cell, "epochs": 1}).fitted.model
+    ids = model.tokenizer.encode(TEXTS[:9])
+    sums = [document_losses(model.network, ids, batch_size=b, tokens=t) for b, t in ((1, 3), (4, 60), (9, 10000))]
+    for other in sums[1:]:
+        np.testing.assert_allclose(other, sums[0], rtol=1e-4)
+
+
 def test_refusals(tmp_path):
     with pytest.raises(UsageError, match="at least one file to learn from"):
         language.pretrain([], tmp_path / "none")
@@ -211,7 +222,8 @@ def test_refusals(tmp_path):
         ({"bidirectional": True}, "bidirectional is what the objective fill is, got the objective next"),
         ({"objective": "guess"}, "objective must be one of next, fill, got 'guess'"),
         ({"cutoffs": "9,x"}, "cutoffs must be whole numbers"),
-        ({"cell": "clockwork"}, "cannot read a stream"),
+        ({"objective": "fill", "direction": "backward"}, "direction backward is of the objective next"),
+        ({"cell": "min_gru", "weight_drop": 0.1}, "weight_drop is for cells with a recurrent matrix, .*; set it to 0"),
         ({"weight_drop": 1.0}, "weight_drop must be at least 0 and below 1, got 1"),
     ):
         with pytest.raises(UsageError, match=message):

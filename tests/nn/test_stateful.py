@@ -41,7 +41,7 @@ LAYERS = {
     "stack": lambda: nn.Stack(3, [7, 7, 5], "lstm", residual=True, learn_state=True, dtype=torch.float64),
 }
 FAMILY = {name: lambda name=name: nn.CELLS[name](3, 5, 2, dtype=torch.float64) for name in nn.CELLS}
-del FAMILY["clockwork"]
+FAMILY["clockwork"] = lambda: nn.ClockworkRNN(3, 5, 2, periods=(1, 3, 4), dtype=torch.float64)
 
 
 def make(name):
@@ -357,7 +357,6 @@ def test_sizes_that_do_not_fit_leave_the_stream_as_it_was(call, message):
     [
         (nn.RNN(3, 5, bidirectional=True), {}, "bidirectional"),
         (torch.nn.LSTM(3, 5), {}, "elman.nn, got torch.nn.LSTM: accelerate it"),
-        (nn.Stack(3, [5], "clockwork"), {}, "starts its clocks at every call"),
         (nn.RNN(3, 5), {"overlap": -1}, "overlap must be at least 0, got -1"),
     ],
 )

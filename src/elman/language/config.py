@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
+from .. import ops
 from ..errors import UsageError
-from ..nn import LanguageModel, RecurrentSettings
-from ..settings import choose, setting, whole_numbers, within
+from ..nn import CELLS, LanguageModel, RecurrentSettings
+from ..settings import choose, read_toml, setting, whole_numbers, within
 from ..settings import resolve as resolve_settings
 from ..text import DOCUMENTS, TextSettings
 from ..training import TrainingSettings
@@ -43,7 +44,9 @@ class LanguageConfig(TrainingSettings, RecurrentSettings, TextSettings):
     input_dropout: float = setting(0.2, "The same on the input of every layer but the first.")
     embedding_dropout: float = setting(0.3, "On features of the word vectors, the same along a chunk.")
     word_dropout: float = setting(0.05, "Share of the vocabulary whose vectors are hidden at a step.")
-    weight_drop: float = setting(0.2, "On the elements of the recurrent matrices, the same for a chunk.")
+    weight_drop: float = setting(
+        0.2, "On the elements of the recurrent matrices, the same for a chunk; 0 for cells without."
+    )
     activation: float = setting(0.0, "Weight of the squared output as a penalty (AR of Merity et al. 2017).")
     slowness: float = setting(0.0, "Weight of the squared change of the output from step to step (their TAR).")
     # training
@@ -73,6 +76,10 @@ class LanguageConfig(TrainingSettings, RecurrentSettings, TextSettings):
         super().__post_init__()
         if self.bidirectional and self.objective != "fill":
             raise UsageError(f"bidirectional is what the objective fill is, got the objective {self.objective}")
+        if self.objective == "fill" and self.direction != "forward":
+            raise UsageError(
+                f"direction {self.direction} is of the objective next; fill reads both ways"
+            )
         with torch.device("meta"):  # without memory or a random draw, before any text is read
             LanguageModel(3, **self.network)
 
@@ -169,4 +176,13 @@ DEFAULT_PRESET = "lstm"
 
 def resolve(preset: str = DEFAULT_PRESET, file: str | Path | None = None, **settings: Any) -> LanguageConfig:
     """The configuration of a preset, changed by a TOML file and then by settings; see `elman.settings.resolve`."""
+    asked = {**({} if file is None else read_toml(file)), **{k: v for k, v in settings.items() if v is not None}}
+    if asked.get("cell") in CELLS and "weight_drop" not in asked and not _has_product(str(asked["cell"])):
+        settings["weight_drop"] = 0.0
     return resolve_settings(LanguageConfig(), PRESETS, preset, file, settings)
+
+
+def _has_product(cell: str) -> bool:
+    """Whether there is a recurrent matrix whose elements can be dropped."""
+    with torch.device("meta"):
+        return ops.CELLS[CELLS[cell](1, 8).cell].product

@@ -1,6 +1,7 @@
 """The Clockwork RNN (Koutnik et al. 2014)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ class ClockworkRNN(SingleState):
 
     A module sees itself and the slower ones: of `weight_hh_l0` only the blocks from slower to faster count. The other
     steps are zoneout of the whole module, so this runs where `RNN` with zoneout does. Steps are counted from 0 at the
-    first that a direction reads, and anew at every call.
+    first that a direction reads, and anew at every call, but for a stream's (`elman.nn.Stateful`).
 
     Args:
         nonlinearity: tanh or relu.
@@ -34,6 +35,7 @@ class ClockworkRNN(SingleState):
 
     own_options = ("nonlinearity", "periods")
     is_cell_alone = False
+    _read: Tensor | int = 0  # [B] steps of each row that were read before the call
 
     def __init__(
         self,
@@ -79,9 +81,27 @@ class ClockworkRNN(SingleState):
         rows, steps = ragged.rows_and_steps(batch_sizes)
         if reverse:
             steps = ragged.lengths_of(batch_sizes, len(state_0[0]))[rows] - 1 - steps
+        steps = steps + (self._read[rows] if isinstance(self._read, Tensor) else self._read)
         rests = (steps[:, None] % self._period_of_units() != 0).to(data)
         options = self._options(data, state_0)
         kept = rests if options.zoneout is None else torch.maximum(rests, options.zoneout[0])
         options = options._replace(zoneout=(kept,))
         output, final = self._recur(data, batch_sizes, state_0, layer, reverse, options)
         return output, [final]
+
+
+def clockworks(module: torch.nn.Module) -> list[ClockworkRNN]:
+    """Its layers that have a clock."""
+    return [layer for layer in module.modules() if isinstance(layer, ClockworkRNN)]
+
+
+@contextmanager
+def read_before(layers: list[ClockworkRNN], steps: Tensor | int) -> Iterator[None]:
+    """Inside, the clocks go on from these steps: [B], in the order of the rows, or the same of all."""
+    for layer in layers:
+        layer._read = steps
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer._read = 0

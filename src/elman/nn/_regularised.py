@@ -85,7 +85,9 @@ class Regularised(torch.nn.Module):
 
     def _only_if(self, fits: bool, name: str, wanted: str) -> None:
         if getattr(self, name) and not fits:
-            raise UsageError(f"{name} is for {wanted}, got {getattr(self, name):g} for {type(self).__name__}")
+            raise UsageError(
+                f"{name} is for {wanted}, got {getattr(self, name):g} for {type(self).__name__}; set it to 0"
+            )
 
     @property
     def _is_plain(self) -> bool:

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 from ..errors import ShapeError, UsageError
 from ..ops import ragged
 from ._base import Recurrent
-from ._clockwork import ClockworkRNN
+from ._clockwork import clockworks, read_before
 
 
 class Stateful(torch.nn.Module):
@@ -34,11 +34,11 @@ class Stateful(torch.nn.Module):
             input, so what is computed below the layer (an embedding) has its gradient from the new steps alone. What a
             layer draws (dropout, zoneout) it draws anew for them.
     Raises:
-        UsageError: a layer that is bidirectional, torch.nn's, or counts its steps anew at every call; a negative
-            overlap.
+        UsageError: a layer that is bidirectional or torch.nn's; a negative overlap.
     """
 
     fresh: Tensor | None
+    read: Tensor | None  # [B] steps since the document's first, of layers with a clock
     past: Tensor | None
     past_starts: Tensor | None
 
@@ -48,11 +48,9 @@ class Stateful(torch.nn.Module):
             raise UsageError(f"expected a layer of elman.nn, got torch.nn.{type(layer).__name__}: accelerate it first")
         if getattr(layer, "bidirectional", False):
             raise UsageError("a bidirectional layer reads a sequence from its end, so it cannot read a stream")
-        if any(isinstance(module, ClockworkRNN) for module in layer.modules()):
-            raise UsageError("a clockwork layer starts its clocks at every call, so it cannot read a stream")
         if overlap < 0:
             raise UsageError(f"overlap must be at least 0, got {overlap}")
-        self.layer, self.overlap = layer, overlap
+        self.layer, self.overlap, self._clocks = layer, overlap, clockworks(layer)
         self.batch_first = bool(getattr(layer, "batch_first", False))
         self._form: Any = None
         self._forget()
@@ -98,15 +96,16 @@ class Stateful(torch.nn.Module):
         if self.past is not None and self.past_starts is not None:
             x, begins = torch.cat([self.past, x]), torch.cat([self.past_starts.cpu(), begins])
         again = max(0, x.shape[0] - self.overlap)  # where the steps begin that the next call runs again
-        outputs, at_again = [], state  # the state there
+        outputs, at_again, read = [], state, self.read  # the state there
         if again:
-            output, at_again = self._run(x[:again], begins[:again], state)
+            output, at_again = self._run(x[:again], begins[:again], state, read)
             outputs.append(output)
+            read = _read_after(begins[:again], read)
         final = at_again
         if again < x.shape[0]:
-            output, final = self._run(x[again:], begins[again:], at_again)
+            output, final = self._run(x[again:], begins[again:], at_again, read)
             outputs.append(output)
-        self._keep(at_again, x[again:], begins[again:])
+        self._keep(at_again, read, x[again:], begins[again:])
         output = torch.cat(outputs)[-steps:] if len(outputs) > 1 else outputs[0][-steps:]
         return output.transpose(0, 1) if self.batch_first else output, final
 
@@ -133,7 +132,7 @@ class Stateful(torch.nn.Module):
             raise ShapeError(f"Expected starts of size ({batch},) or {wanted_size}, got {tuple(given.shape)}")
         return begins | (given.T if self.batch_first else given)
 
-    def _run(self, x: Tensor, begins: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def _run(self, x: Tensor, begins: Tensor, state: Any, read: Tensor | None) -> tuple[Tensor, Any]:
         """Output [T, B, H] and state of consecutive steps; the documents in them are rows of one ragged batch."""
         cut = _Documents(begins)
         given = None
@@ -145,7 +144,8 @@ class Stateful(torch.nn.Module):
                 parts = [torch.where(fresh, new, old) for new, old in zip(first, parts, strict=True)]
             given = _made_of(iter(parts), state)
         packed = PackedSequence(x.flatten(0, 1)[cut.elements], cut.batch_sizes, None, None)
-        output, final = self.layer(packed, given)
+        with read_before(self._clocks, 0 if read is None else read.cpu()[cut.stream].masked_fill(cut.fresh, 0)):
+            output, final = self.layer(packed, given)
         final = _made_of((part[:, cut.last] for part in _parts(final)), final)
         return output.data[cut.places].unflatten(0, x.shape[:2]), final
 
@@ -166,20 +166,21 @@ class Stateful(torch.nn.Module):
             parts = [part.clone() if part.is_inference() else part for part in parts]
         return _made_of(iter(parts), self._first(x) if self._form is None else self._form)
 
-    def _keep(self, state: Any, past: Tensor, past_starts: Tensor) -> None:
+    def _keep(self, state: Any, read: Tensor | None, past: Tensor, past_starts: Tensor) -> None:
         parts = () if state is None else _parts(state)
         for index, part in enumerate(parts):
             self.register_buffer(f"state_{index}", part.detach())
         if parts:
             self._form = _made_of((None for _ in parts), state)
         self.fresh = torch.zeros(past_starts.shape[1], dtype=torch.bool, device=past.device)
+        self.read = read if self._clocks else None
         if self.overlap:
             self.past, self.past_starts = past.detach().clone(), past_starts
 
     def _forget(self) -> None:
         for name in [name for name in self._buffers if name.startswith("state_")]:
             del self._buffers[name]
-        for name in ("fresh", "past", "past_starts"):
+        for name in ("fresh", "read", "past", "past_starts"):
             self.register_buffer(name, None)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
@@ -191,6 +192,13 @@ class Stateful(torch.nn.Module):
             if name.startswith(prefix) and (own in self._buffers or own.startswith("state_")):
                 self.register_buffer(own, torch.empty_like(state_dict[name], device=device))
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _read_after(begins: Tensor, read: Tensor | None) -> Tensor:
+    """[B] steps since the first of each stream's document, behind a chunk before which it was `read`."""
+    steps = len(begins)
+    last = torch.where(begins, torch.arange(steps)[:, None], -1).amax(0)
+    return torch.where(last < 0, steps if read is None else steps + read.cpu(), steps - last)
 
 
 class _Documents:

@@ -13,6 +13,7 @@ from ..ops import ragged
 from . import _initial
 from ._base import Recurrent
 from ._border import Border, Lengths
+from ._clockwork import clockworks, read_before
 from ._embedding import Embedding
 from ._merge import check_merge, merged, merged_size
 from ._pooling import Pooling
@@ -186,7 +187,7 @@ class TextRNN(torch.nn.Module):
 
     def _by_chunks(self, border: Border) -> tuple[Tensor, Tensor]:
         """As the whole sequence, the states detached from chunk to chunk: output [N, F] and final h [B, F]."""
-        stack, sizes = self.recurrent, border.batch_sizes
+        stack, sizes, clocks = self.recurrent, border.batch_sizes, clockworks(self.recurrent)
         offsets = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]).tolist()
         outputs, ended = [border.data.new_zeros(0, stack.output_size)], []
         state: Any = None
@@ -198,7 +199,8 @@ class TextRNN(torch.nn.Module):
                 ended.append(final[rows:])  # texts that ended in the chunk before
                 state = state_of(state, lambda part: part[:, :rows].detach())  # noqa: B023 (used at once)
             chunk = Border(PackedSequence(border.data[offsets[start] : offsets[end]], sizes[start:end]), None, True, 3)
-            output, state = stack._sequence(chunk, state)
+            with read_before(clocks, start):
+                output, state = stack._sequence(chunk, state)
             final = stack.last(state)
             outputs.append(output)
         empty = final.new_zeros(border.batch - (int(sizes[0]) if len(sizes) else 0), stack.output_size)

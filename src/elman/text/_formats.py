@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,6 +74,14 @@ def _as_text(value: Any, name: str, line: int) -> str:
     raise DataError(f"{name}, line {line}: the text must be a string, got {type(value).__name__}")
 
 
+def _whole(value: Any) -> Any:
+    """Without halves of characters, which JSON can name and no file can hold."""
+    return _HALF.sub("\ufffd", value) if isinstance(value, str) else value
+
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
 def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str | None = None) -> Iterator[Row]:
     """CSV or TSV with a header line; the delimiter of a .csv may be `,` `;` or a tab."""
     name = str(path)
@@ -121,6 +130,8 @@ def read_json_lines(path: Path, columns: Columns, encoding: str) -> Iterator[Row
                 text, label = choose_columns(list(record), columns, name)
             if text not in record:
                 raise ColumnError(f"{name}, line {line}: no column {text!r}; found: {', '.join(record) or 'none'}")
+            if "\\u" in raw:
+                record = {column: _whole(value) for column, value in record.items()}
             given, group = (record.get(column) if column else None for column in (label, columns.group))
             yield Row(_as_text(record[text], name, line), given, line, group)
 

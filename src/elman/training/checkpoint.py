@@ -6,6 +6,8 @@ file's header. One file written beside and moved into place: it is whole or it i
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,29 +23,30 @@ _FORMAT = "3"
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """A safetensors file, atomically. Raises RunFolderError if it cannot be written (a full disk, say)."""
-    new = path.with_name(path.name + ".new")
-    try:
+    with _beside(path) as new:
         save_file({k: v.contiguous() for k, v in tensors.items()}, new, metadata)
-        with new.open("rb") as file:
-            os.fsync(file.fileno())
-        new.replace(path)
-    except (OSError, SafetensorError) as error:
-        new.unlink(missing_ok=True)
-        raise RunFolderError(f"{path}: cannot be written ({error})") from None
 
 
 def write_text(path: Path, text: str) -> None:
     """A text file, atomically. Raises RunFolderError if it cannot be written."""
+    with _beside(path) as new:
+        new.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Where to write what is then moved to the path; nothing stays of it if that fails."""
     new = path.with_name(path.name + ".new")
     try:
-        with new.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
+        yield new
+        with new.open("rb") as file:
             os.fsync(file.fileno())
         new.replace(path)
-    except OSError as error:
-        new.unlink(missing_ok=True)
-        raise RunFolderError(f"{path}: cannot be written ({error.strerror})") from None
+    except (OSError, SafetensorError) as error:
+        raise RunFolderError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
+    finally:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
 
 
 def save(
