@@ -6,6 +6,7 @@ are made.
 
 import difflib
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, field, fields, replace
@@ -38,10 +39,10 @@ def within(
     below: bool = False,
 ) -> None:
     """Raises UsageError unless low <= value <= high; `above` and `below` leave out the ends."""
-    fits = (given > low if above else given >= low) and (given < high if below else given <= high)
+    fits = (given > low if above else given >= low) and (given < high if below or high == math.inf else given <= high)
     if not fits:
         bounds = f"{'above' if above else 'at least'} {low:g}"
-        if high < float("inf"):
+        if high < math.inf:
             bounds += f" and {'below' if below else 'at most'} {high:g}"
         raise UsageError(f"{name} must be {bounds}, got {given:g}")
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -191,3 +192,9 @@ def test_groups_stay_on_one_side_of_the_split():
         elman.TextClassifier(epochs=1).fit(texts, labels, groups=["a", "b"])
     with pytest.raises(SplitError, match="leaves 2 classes without a training row"):
         elman.TextClassifier(epochs=1).fit(texts, labels, groups=["one film"] * 60)
+
+
+@pytest.mark.parametrize("call", ["predict", "predict_proba"])
+def test_one_that_is_not_fitted_says_so(call):
+    with pytest.raises(NotFittedError):
+        getattr(elman.TextClassifier(), call)(["a"])

@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 import elman
-from elman.classify import load
+from elman.classify import load, report
 from elman.errors import ModelFolderError
 
 
@@ -51,6 +52,7 @@ def test_every_file_is_needed_whole(folder, name):
         ({"config": {"hidden_size": 5}}, "damaged"),
         ({"config": {"hidden_sise": 5}}, "damaged .*did you mean 'hidden_size'"),
         ({"scales": ["x", 1]}, "damaged"),
+        ({"scales": []}, "damaged"),
         ({"tokenizer": None}, "damaged|tokenizer"),
     ],
     ids=str,
@@ -59,6 +61,42 @@ def test_a_config_that_does_not_fit(folder, values, message):
     change(folder, **values)
     with pytest.raises(ModelFolderError, match=message):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("network.embedding.weight", lambda weight: weight.sum()),
+        ("network.output.weight", lambda weight: weight[:, 1:]),
+        ("ngrams.keys", lambda keys: keys[1:]),
+        ("ngrams.weight", lambda weight: weight[1:]),
+    ],
+)
+def test_weights_that_do_not_fit(folder, name, change):
+    tensors = load_file(folder / "model.safetensors")
+    save_file({**tensors, name: change(tensors[name]).contiguous()}, folder / "model.safetensors")
+    with pytest.raises(ModelFolderError, match="damaged"):
+        load(folder)
+
+
+@pytest.mark.parametrize("change", [{"[UNK]": 7}, {"[PAD]": 10**10}, {"great": 10**6}], ids=str)
+def test_a_tokenizer_whose_ids_do_not_fit(folder, change):
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    tokenizer["model"]["vocab"] |= change
+    for token in tokenizer["added_tokens"]:
+        token["id"] = change.get(token["content"], token["id"])
+    path.write_text(json.dumps(tokenizer))
+    with pytest.raises(ModelFolderError):
+        load(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "report.json"])
+@pytest.mark.parametrize("content", ["[" * 100_000, "5", "{}", "[1]", "null", '{"history": 3}'])
+def test_json_of_another_shape(folder, name, content):
+    (folder / name).write_text(content)
+    with pytest.raises(ModelFolderError):
+        load(folder) if name == "config.json" else report(folder)
 
 
 def test_there_is_no_folder(tmp_path):

@@ -84,3 +84,14 @@ def test_refusals(fitted):
         fitted.generate(top_p=0)
     with pytest.raises(DataError, match="expected text"):
         elman.LanguageModel(validation_split=0.0).fit([])
+
+
+def test_a_classifier_begins_from_it(fitted):
+    texts, labels = ["one two three", "ten nine eight"] * 6, [0, 1] * 6
+    with pytest.raises(UsageError, match="not trained yet"):
+        elman.TextClassifier(pretrained=elman.LanguageModel()).fit(texts, labels)
+    settings = {"epochs": 1, "validation_split": 0.0, "ngrams": 0}
+    model, other = (
+        elman.TextClassifier(pretrained=given, **settings).fit(texts, labels) for given in (fitted, fitted.model_)
+    )
+    assert model.config_.hidden_sizes == "8" and (model.predict_proba(texts) == other.predict_proba(texts)).all()

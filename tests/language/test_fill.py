@@ -217,3 +217,8 @@ def test_what_it_costs_to_forget():
     rows = context(trained.network, many, figures(trained.network, whole_documents(many, END_ID), surprise))
     assert [(row["first"], row["last"], row["tokens"]) for row in rows] == [(0, 0, 100), (1, 1, 100), (2, 3, 200)]
     assert abs(rows[0]["loss"]) > 1e-3 > 1e-5 > max(abs(row["loss"]) for row in rows[1:])
+
+
+def test_a_model_without_a_word_says_so():
+    with pytest.raises(UsageError, match="whose vocabulary has none"):
+        fill(model(texts=["", ""]), "a ___ b")

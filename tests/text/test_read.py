@@ -6,7 +6,7 @@ import json
 import pytest
 
 from elman.errors import ColumnError, DataError, EncodingError, LabelError
-from elman.text import read_labelled, read_texts
+from elman.text import Documents, read_labelled, read_texts
 
 ROWS = [("a good film", "pos"), ('said "no",\nthen left', "neg"), ("", "neg"), ("好看 é", "pos")]
 
@@ -178,3 +178,19 @@ def test_bad_arguments(tmp_path):
         read_labelled(tmp_path / "empty")
     with pytest.raises(ColumnError, match="no column 'film'; only a table has columns"):
         read_labelled(tmp_path / "empty", group_column="film")
+
+
+def test_half_a_character_is_read_as_unknown(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "a \\ud800 b \\ud83d\\ude00", "label": "\\udc00"}\n')
+    rows = read_labelled(tmp_path / "a.jsonl")
+    assert (rows.texts, rows.labels) == (["a \ufffd b \U0001f600"], ["\ufffd"])
+
+
+@pytest.mark.parametrize("name", ["A.TXT", "a.jsonl.txt", "a.TXT.GZ", "a.csv.Txt"])
+def test_the_last_ending_says_what_a_file_is(tmp_path, name):
+    content = b"text\nb\n"
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("GZ") else content)
+    assert list(read_texts(tmp_path / name)) == ["text", "b"]
+    assert list(Documents([tmp_path / name])) == [("text", False), ("b", True)]
+    (tmp_path / "a.txt.csv").write_bytes(content)
+    assert list(Documents([tmp_path / "a.txt.csv"])) == [("b", True)]

@@ -3,7 +3,7 @@
 import pytest
 
 from elman.errors import RunFolderError
-from elman.training import run_folder
+from elman.training import run_folder, write_text
 
 
 def contents(folder):
@@ -77,3 +77,19 @@ def test_nowhere_to_write(tmp_path):
         run_folder.begun(tmp_path / "file" / "run", "", resume=False),
     ):
         pass
+
+
+def test_a_file_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    write_text(tmp_path / "a", "old \ud800")
+    assert (tmp_path / "a").read_text() == "old \\ud800"
+    for wrong in (3, None):
+        with pytest.raises(AttributeError):
+            write_text(tmp_path / "a", wrong)
+    monkeypatch.setattr("os.fsync", lambda number: fail_to_write())
+    with pytest.raises(RunFolderError, match="a: cannot be written"):
+        write_text(tmp_path / "a", "new")
+    assert contents(tmp_path) == {"a": "old \\ud800"}
+
+
+def fail_to_write():
+    raise OSError(28, "No space left on device")

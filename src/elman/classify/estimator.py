@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import language
 from ..errors import DataError
+from ..language.estimator import LanguageModel
 from ..training import Epoch
 from . import persistence
 from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
@@ -30,7 +31,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         preset: text-rnn (default), simple-rnn, lstm, gru, or fine-tuned, the default with `pretrained`.
         pretrained: folder of a language model of `elman pretrain` (or what `elman.language.load` made of it), whose
-            words and layers the classifier starts with; a list of two for a forward and a backward one.
+            words and layers the classifier starts with, or a trained `elman.LanguageModel`; a list of two for a forward
+            and a backward one.
         **settings: any setting of `ClassifierConfig`; None takes the preset's value.
 
     Attributes:
@@ -88,7 +90,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         settings = self.get_params()
         given = settings.pop("pretrained")
         given = [] if given is None else given if isinstance(given, list | tuple) else [given]
-        start = [each if isinstance(each, language.TrainedLanguageModel) else language.load(each) for each in given]
+        start = [_trained(each) for each in given]
         if start and self.preset == DEFAULT_PRESET:
             settings["preset"] = FINE_TUNED
         config = resolve(**settings)
@@ -110,7 +112,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Sequence[str]) -> NDArray[Any]:
         """[B] labels."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+        chosen = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[chosen])
 
     def predict_proba(self, X: Sequence[str]) -> NDArray[np.float32]:
         """[B, C] probabilities, columns in the order of `classes_`."""
@@ -139,6 +142,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         return tags
+
+
+def _trained(model: Any) -> language.TrainedLanguageModel:
+    if isinstance(model, LanguageModel):
+        return model.trained
+    return model if isinstance(model, language.TrainedLanguageModel) else language.load(model)
 
 
 def _signature() -> inspect.Signature:

@@ -64,4 +64,6 @@ def _ngrams(longest: int, tensors: dict[str, Tensor]) -> NGrams | None:
     arrays = {name: tensor.numpy() for name, tensor in model_folder.group(tensors, "ngrams.").items()}
     if not longest or not arrays:
         return None
+    if not len(arrays["keys"]) == len(arrays["ratio"]) == len(arrays["weight"]):
+        raise ModelFolderError("the n-grams, their evidence and their weights are not equally many")
     return NGrams(longest, arrays["keys"].view(np.uint64), arrays["ratio"], arrays["weight"], arrays["bias"])

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from ..report import write_report
-from ..training.run_folder import read_report_data
+from ..training import run_folder
 
 
 def report(run: str | Path) -> Path:
-    """Write report.html and the plots of a finished run anew; returns the page's path."""
-    folder = Path(run)
-    return write_report(read_report_data(folder), folder)
+    """Write report.html and the plots of a finished run anew; returns the page's path. Raises ModelFolderError."""
+    return run_folder.report_again(Path(run), write_report)

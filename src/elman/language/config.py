@@ -77,9 +77,7 @@ class LanguageConfig(TrainingSettings, RecurrentSettings, TextSettings):
         if self.bidirectional and self.objective != "fill":
             raise UsageError(f"bidirectional is what the objective fill is, got the objective {self.objective}")
         if self.objective == "fill" and self.direction != "forward":
-            raise UsageError(
-                f"direction {self.direction} is of the objective next; fill reads both ways"
-            )
+            raise UsageError(f"direction {self.direction} is of the objective next; fill reads both ways")
         with torch.device("meta"):  # without memory or a random draw, before any text is read
             LanguageModel(3, **self.network)
 

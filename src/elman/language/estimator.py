@@ -73,7 +73,7 @@ class LanguageModel:
         self, documents: Iterable[str], *, cache: Cache | None = None, dynamic: Dynamic | None = None
     ) -> float:
         """Of documents; with a cache of the words read last, or learning as it reads."""
-        return score(self._trained(), _lines(documents), cache=cache, dynamic=dynamic).perplexity
+        return score(self.trained, _lines(documents), cache=cache, dynamic=dynamic).perplexity
 
     def generate(self, prompt: str = "", *, number: int = 0, **sampling: Any) -> str:
         """The prompt and what follows it; or what precedes it and the prompt, with direction="backward".
@@ -82,16 +82,16 @@ class LanguageModel:
             number: of the sample: each has another text.
             **sampling: see `Sampling`: temperature, top_k, top_p, seed, max_tokens, stop_at_end, allow_unknown.
         """
-        return generate(self._trained(), prompt, Sampling(**sampling), number)
+        return generate(self.trained, prompt, Sampling(**sampling), number)
 
     def fill(self, text: str, top: int = 5) -> list[list[tuple[str, float]]]:
         """For each blank `___` of a text the likeliest words with their probabilities."""
-        trained = self._trained()
+        trained = self.trained
         return fill(trained, text, top)
 
     def save(self, folder: str | Path) -> None:
         """Write the trained model as a folder that `load` and the command line read."""
-        persistence.save(self._trained(), folder)
+        persistence.save(self.trained, folder)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -101,7 +101,9 @@ class LanguageModel:
         model.model_, model.history_ = trained, []
         return model
 
-    def _trained(self) -> TrainedLanguageModel:
+    @property
+    def trained(self) -> TrainedLanguageModel:
+        """`model_`. Raises UsageError if there is none yet."""
         if not hasattr(self, "model_"):
             raise UsageError("this language model is not trained yet: call fit or load first")
         return self.model_

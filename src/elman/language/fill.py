@@ -30,7 +30,7 @@ def fill(model: TrainedLanguageModel, text: str, top: int = 5) -> list[list[tupl
         a list for each blank; probabilities are of the whole vocabulary, of which the unknown word and the end are
         never proposed. A BPE piece that begins a word has its space before it.
     Raises:
-        UsageError: a text without a blank.
+        UsageError: a text without a blank, or a model without a word.
     """
     within("top", top, 1)
     ids, blanks = _encoded(model.tokenizer, text)
@@ -40,6 +40,8 @@ def fill(model: TrainedLanguageModel, text: str, top: int = 5) -> list[list[tupl
     step_of = np.argsort(streams.places(0)[:, 0])  # backward models read the words in another order
     with torch.no_grad():
         probabilities = model.network.softmax(output[step_of[blanks], 0]).exp()
+    if probabilities.shape[1] <= SPECIALS:
+        raise UsageError("expected a model that knows a word, got one whose vocabulary has none")
     probabilities[:, :SPECIALS] = -1
     best = probabilities.topk(min(top, probabilities.shape[1] - SPECIALS))
     return [

@@ -36,6 +36,8 @@ def load(folder: str | Path) -> TrainedLanguageModel:
     with model_folder.named_errors(folder):
         config = resolve(**description["config"])
         tokenizer = TextTokenizer.load(folder / model_folder.TOKENIZER, description["tokenizer"])
+        if tokenizer.end_id is None:
+            raise ModelFolderError("the tokenizer has no token for the end of a line")
         tensors = model_folder.tensors(folder)
         vocab_size = tensors["embedding.weight"].shape[0]
         if tokenizer.vocab_size != vocab_size:

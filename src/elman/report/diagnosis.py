@@ -7,10 +7,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from .flow_plots import diagnosis_figures
-from .page import write_bytes
+from .page import page, write_bytes
 
 # A token whose gradient is a ten-thousandth of the text's largest is white.
 _DECADES = 4
@@ -27,9 +25,9 @@ def write_diagnosis(data: dict[str, Any], folder: Path) -> Path:
         content = io.BytesIO()
         figure.savefig(content, format="png", dpi=110)
         pictures[name] = base64.b64encode(content.getvalue()).decode()
-    environment = Environment(loader=PackageLoader("elman.report"), autoescape=True, undefined=StrictUndefined)
     lengths = data["layers"][0]["lengths"]
-    page = environment.get_template("diagnosis.html.j2").render(
+    html = page(
+        "diagnosis.html.j2",
         data=data,
         run=data["run"],
         source=data["source"],
@@ -43,7 +41,7 @@ def write_diagnosis(data: dict[str, Any], folder: Path) -> Path:
         shaded=shaded,
         pictures=pictures,
     )
-    write_bytes(folder / "diagnosis.html", page.encode("utf-8", "replace"))
+    write_bytes(folder / "diagnosis.html", html.encode("utf-8", "replace"))
     return folder / "diagnosis.html"
 
 

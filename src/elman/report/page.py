@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 from matplotlib.figure import Figure
 
 from . import plots
@@ -39,9 +39,12 @@ def write_report(data: dict[str, Any], folder: Path) -> Path:
 
 
 def page(template: str, **values: Any) -> str:
-    """A template with these values in it."""
+    """A template with these values in it. Raises KeyError for one that is missing."""
     environment = Environment(loader=PackageLoader("elman.report"), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template(template).render(**values)
+    try:
+        return environment.get_template(template).render(**values)
+    except UndefinedError as error:
+        raise KeyError(error.message) from None
 
 
 def picture(name: str, figure: Figure, folder: Path) -> str:

@@ -186,6 +186,11 @@ class TextTokenizer:
             tokenizer = Tokenizer.from_str(text)
         except Exception as error:  # tokenizers raises bare Exception
             raise ModelFolderError(f"the tokenizer cannot be read ({error})") from None
+        ids = sorted(tokenizer.get_vocab().values())
+        if ids != list(range(len(ids))) or tokenizer.token_to_id(UNKNOWN) != UNKNOWN_ID:
+            raise ModelFolderError(f"the tokenizer's ids are not 0, 1, .. with {UNKNOWN} at {UNKNOWN_ID}")
+        if tokenizer.token_to_id(END) not in (None, END_ID):
+            raise ModelFolderError(f"the tokenizer has {END} at {tokenizer.token_to_id(END)}, expected {END_ID}")
         return cls(tokenizer, kind)
 
     @classmethod

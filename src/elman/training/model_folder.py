@@ -72,7 +72,7 @@ def _description(folder: Path) -> dict[str, Any]:
     try:
         description = dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
         description["format"], description["kind"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFolderError(f"{folder / CONFIG}: damaged ({error})") from None
     return description
 
@@ -82,16 +82,30 @@ def tensors(folder: Path) -> dict[str, Tensor]:
     return load_file(folder / WEIGHTS)
 
 
+_DAMAGE = (
+    SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError,
+)  # fmt: skip
+
+
 @contextmanager
 def named_errors(folder: Path) -> Iterator[None]:
-    """Whatever goes wrong while a model is built from its files becomes a ModelFolderError."""
+    """Whatever goes wrong while something is made of a folder's files becomes a ModelFolderError."""
     try:
         yield
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (
+        SafetensorError,
+        OSError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        RuntimeError,
+    ) as error:
         if isinstance(error, ElmanError) and not isinstance(error, ValueError):
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelFolderError(f"{folder}: the model is damaged ({reason})") from None
+        raise ModelFolderError(f"{folder}: damaged ({reason})") from None
 
 
 def group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -12,14 +12,14 @@ diagnosis.json, diagnosis.html    where the gradient goes, if asked for
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..errors import ModelFolderError, RunFolderError
 from .checkpoint import write_text
-from .model_folder import CONFIG
+from .model_folder import CONFIG, named_errors
 
 MARKER = "config.toml"
 CHECKPOINT, WORK = "checkpoint.safetensors", "work"
@@ -109,10 +109,15 @@ def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
 
 
-def read_report_data(folder: Path) -> dict[str, Any]:
-    """What the report shows. Raises ModelFolderError if the run has none."""
+def report_again(folder: Path, write: Callable[[dict[str, Any], Path], Path]) -> Path:
+    """Write a finished run's report anew from its data; returns what `write` does.
+
+    Raises:
+        ModelFolderError: the run has no such data, or they are damaged.
+    """
     try:
         data = json.loads((folder / REPORT_DATA).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelFolderError(f"{folder}: not a finished run; {REPORT_DATA} cannot be read ({error})") from None
-    return dict(data)
+    with named_errors(folder / REPORT_DATA):
+        return write(dict(data), folder)
