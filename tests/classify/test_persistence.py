@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 import elman
@@ -108,3 +109,10 @@ def test_saving_again_replaces_the_model(folder, reviews):
     model = elman.TextClassifier(embedding_dim=4, hidden_size=3, epochs=1, min_count=1, seed=4).fit(*reviews)
     model.save(folder)
     assert (elman.TextClassifier.load(folder).predict_proba(["great"]) == model.predict_proba(["great"])).all()
+
+
+def test_loading_draws_nothing(folder):
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    load(folder)
+    assert torch.equal(torch.get_rng_state(), before)

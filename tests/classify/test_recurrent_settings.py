@@ -86,6 +86,12 @@ def test_a_configuration_draws_nothing_and_the_default_network_is_as_ever():
         ({"cell": "lstm", "init": "identity"}, "init identity is for cells with one recurrent matrix"),
         ({"cell": "rnn", "bptt_truncate": 3, "information_flow": 1.0}, "does not go with bptt_truncate"),
         ({"cell": "leaky", "leak": "slow"}, "or 'log' or 'learned', got 'slow'"),
+        (
+            {"direction": "backward"},
+            "direction backward is for networks .* one direction, .* --no-bidirectional",
+        ),
+        ({"direction": "both"}, "direction both is for networks that read in one direction"),
+        ({"bptt": 5}, "bptt 5 is for networks that read in one direction"),
         ({"cell": "clockwork", "periods": "1,x"}, "periods must be whole numbers from 1 on .*got '1,x'"),
         ({"hidden_sizes": "64,0"}, "hidden_sizes must be whole numbers from 1 on .*got '64,0'"),
         ({"hidden_sizes": "64,32", "num_layers": 3}, "names 2 layers, but num_layers is 3"),

@@ -194,3 +194,11 @@ def test_the_last_ending_says_what_a_file_is(tmp_path, name):
     assert list(Documents([tmp_path / name])) == [("text", False), ("b", True)]
     (tmp_path / "a.txt.csv").write_bytes(content)
     assert list(Documents([tmp_path / "a.txt.csv"])) == [("b", True)]
+
+
+@pytest.mark.parametrize("encoding", ["utf16", "UTF_16_LE", "utf-16-be", "utf32", "U16"])
+def test_wide_encodings_by_any_name_and_without_their_mark(tmp_path, encoding):
+    form = encoding if encoding[-1] in "Ee" and encoding[-2] in "LlBb" else ("utf-16" if "16" in encoding else "utf-32")
+    mark = "\ufeff" if form == encoding else ""  # the codec writes its own otherwise
+    (tmp_path / "a.txt").write_bytes((mark + "好 a\nb\n").encode(form))
+    assert list(read_texts(tmp_path / "a.txt", encoding=encoding)) == ["好 a", "b"]

@@ -88,6 +88,12 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
             within(name, getattr(self, name), 0, 1, below=True)
         if not (self.tune_vectors or self.vectors):
             raise UsageError("tune_vectors off is for word vectors from a file, got no vectors")
+        for name, usual in (("direction", "forward"), ("bptt", 0)):
+            if self.bidirectional and getattr(self, name) != usual:
+                raise UsageError(
+                    f"{name} {getattr(self, name)} is for networks that read in one direction, got a bidirectional "
+                    "one: say --no-bidirectional"
+                )
         self.training  # noqa: B018 (checks the rest)
         with torch.device("meta"):  # without memory or a random draw, before any text is read
             recurrent_network(self.embedding_dim or 1, **self._layers)
@@ -155,6 +161,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "lstm": {**_TUTORIAL, "cell": "lstm"},
     "gru": {**_TUTORIAL, "cell": "gru"},
     "fine-tuned": {
+        "bidirectional": False,
         "max_length": 0,
         "pooling": "last+mean+max",
         "embedding_dropout": 0.4,

@@ -40,7 +40,7 @@ def load(folder: str | Path) -> Classifier:
         ModelFolderError: missing, incomplete, damaged, of another kind, or written by a newer version.
     """
     description = model_folder.read(Path(folder), _KIND)
-    with model_folder.named_errors(Path(folder)):
+    with model_folder.named_errors(Path(folder)), torch.random.fork_rng(devices=[]):
         return _build(Path(folder), description)
 
 

@@ -61,7 +61,7 @@ def fill(
 def _lines(source: str, text_column: str | None, encoding: str) -> Iterator[str]:
     if source == "-":
         return stdin_lines(encoding)
-    if not Path(source).exists():
+    if not source or not Path(source).exists():
         raise UsageError(f"expected a text with a blank ___ in it, - or a file, got {source[:60]!r}")
     return read_texts(source, text_column=text_column, encoding=encoding)
 

@@ -3,6 +3,8 @@
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
+
 from ..errors import ModelFolderError
 from ..nn import LanguageModel
 from ..text import TextTokenizer
@@ -33,7 +35,7 @@ def load(folder: str | Path) -> TrainedLanguageModel:
     """
     folder = Path(folder)
     description = model_folder.read(folder, KIND)
-    with model_folder.named_errors(folder):
+    with model_folder.named_errors(folder), torch.random.fork_rng(devices=[]):
         config = resolve(**description["config"])
         tokenizer = TextTokenizer.load(folder / model_folder.TOKENIZER, description["tokenizer"])
         if tokenizer.end_id is None:

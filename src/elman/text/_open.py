@@ -1,5 +1,6 @@
 """Bytes of a file to decoded lines: compression, encoding, and the errors that name file and line."""
 
+import codecs
 import gzip
 import io
 import zlib
@@ -38,7 +39,7 @@ def decoded_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
         "".encode(encoding)
     except LookupError:
         raise EncodingError(f"unknown encoding {encoding!r}: give a name such as utf-8, gb18030 or latin-1") from None
-    if encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32")):
+    if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
         lines: Iterator[str] = _wide_lines(file, name, encoding)
     else:
         lines = _narrow_lines(file, name, encoding)
@@ -64,8 +65,8 @@ def _wide_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
     number = 0
     wrapper = io.TextIOWrapper(file, encoding, newline="")
     try:
-        for number, line in enumerate(wrapper, 1):  # noqa: B007 (the error below names it)
-            yield line
+        for number, line in enumerate(wrapper, 1):
+            yield line.removeprefix("\ufeff") if number == 1 else line
     except UnicodeError:
         raise _not_text(name, number + 1, None, encoding) from None
     finally:
