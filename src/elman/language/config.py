@@ -6,9 +6,8 @@ from typing import Any
 
 import torch
 
-from .. import ops
 from ..errors import UsageError
-from ..nn import CELLS, LanguageModel, RecurrentSettings
+from ..nn import CELLS, LanguageModel, RecurrentSettings, has_product
 from ..settings import choose, read_toml, setting, whole_numbers, within
 from ..settings import resolve as resolve_settings
 from ..text import DOCUMENTS, TextSettings
@@ -175,12 +174,6 @@ DEFAULT_PRESET = "lstm"
 def resolve(preset: str = DEFAULT_PRESET, file: str | Path | None = None, **settings: Any) -> LanguageConfig:
     """The configuration of a preset, changed by a TOML file and then by settings; see `elman.settings.resolve`."""
     asked = {**({} if file is None else read_toml(file)), **{k: v for k, v in settings.items() if v is not None}}
-    if asked.get("cell") in CELLS and "weight_drop" not in asked and not _has_product(str(asked["cell"])):
+    if asked.get("cell") in CELLS and "weight_drop" not in asked and not has_product(str(asked["cell"])):
         settings["weight_drop"] = 0.0
     return resolve_settings(LanguageConfig(), PRESETS, preset, file, settings)
-
-
-def _has_product(cell: str) -> bool:
-    """Whether there is a recurrent matrix whose elements can be dropped."""
-    with torch.device("meta"):
-        return ops.CELLS[CELLS[cell](1, 8).cell].product

@@ -6,7 +6,7 @@ Arithmetic over time lives in `elman.ops`; nothing here knows about strings, fil
 from ._accelerate import Swap, SwapReport, accelerate, restore
 from ._base import Recurrent
 from ._both_ways import BothWays
-from ._cells import CELLS
+from ._cells import CELLS, has_product
 from ._clockwork import ClockworkRNN
 from ._coupled import CoupledLSTM
 from ._dilated import DilatedGRU, DilatedLSTM, DilatedRNN
@@ -76,6 +76,7 @@ __all__ = [
     "accelerate",
     "chrono",
     "forget_bias",
+    "has_product",
     "identity",
     "layers_of",
     "orthogonal",

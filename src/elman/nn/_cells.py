@@ -1,5 +1,8 @@
 """All recurrent layers by the names that settings use."""
 
+import torch
+
+from .. import ops
 from ._base import Recurrent
 from ._clockwork import ClockworkRNN
 from ._coupled import CoupledLSTM
@@ -35,3 +38,9 @@ CELLS: dict[str, type[Recurrent]] = {
     "dilated_lstm": DilatedLSTM,
     "dilated_gru": DilatedGRU,
 }
+
+
+def has_product(cell: str) -> bool:
+    """Whether a cell has a recurrent matrix, whose elements can be dropped."""
+    with torch.device("meta"):
+        return ops.CELLS[CELLS[cell](1, 8).cell].product
