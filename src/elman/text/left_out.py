@@ -31,14 +31,11 @@ class LeftOut:
     def __contains__(self, text: str) -> bool:
         return fingerprint(text) in self.marks
 
-    def __or__(self, other: "LeftOut") -> "LeftOut":
-        return LeftOut(self.marks | other.marks, max(self.longest, other.longest))
-
     def passed_over(self, lines: Iterable[Line]) -> Iterator[Line]:
         """The lines without documents that are such a text as a whole, and without those that are one by themselves."""
-        return self._without_lines(self.without_documents(lines)) if self.marks else iter(lines)
+        return self._without_lines(self._without_documents(lines)) if self.marks else iter(lines)
 
-    def without_documents(self, lines: Iterable[Line]) -> Iterator[Line]:
+    def _without_documents(self, lines: Iterable[Line]) -> Iterator[Line]:
         """Holds a document back until it has ended or is longer than any text that is left out."""
         held: list[Line] = []
         size, is_other = -1, False

@@ -3,6 +3,7 @@
 config.toml            the resolved settings
 checkpoint.safetensors while training is under way, and work/ with the encoded text of a language model
 config.json, model.safetensors, tokenizer.json   the model
+language-model/, unlabelled.json   the language model that was trained first, if any, and what it was made of
 metrics.json           figures of each split, norms of the gradient with the clip_norm they propose, and what the
                        word vectors cover
 history.csv            one row per epoch
