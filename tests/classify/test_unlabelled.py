@@ -1,0 +1,149 @@
+"""A classifier whose language model is trained first, on further text: what it may read, and how the run goes on."""
+
+import math
+import os
+import signal
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from classify.test_fine_tune import LABELS, SMALL, TEXTS, pretrained
+from elman import classify, language
+from elman.classify.config import resolve
+from elman.errors import CheckpointError, DataError, RunFolderError, UsageError
+from elman.training import Interrupted
+
+
+@pytest.fixture
+def model(tmp_path):
+    return pretrained(tmp_path / "lm")
+
+
+def write(path, texts, labels=None):
+    rows = texts if labels is None else [f"{text}\t{label}" for text, label in zip(texts, labels, strict=True)]
+    path.write_text("\n".join(rows if labels is None else ["text\tlabel", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+class Seen(Exception):
+    pass
+
+
+def test_no_held_out_text_reaches_the_language_model(tmp_path, monkeypatch):
+    train, test = (
+        write(tmp_path / "train.tsv", TEXTS[:40], LABELS[:40]),
+        write(tmp_path / "test.tsv", TEXTS[40:], LABELS[40:]),
+    )
+    further = ["one more text", "and another one"]
+    unlabelled = write(tmp_path / "more.txt", [*further, *(text.upper() for text in TEXTS)])
+    seen = []
+
+    def fit(train, validation, *rest, **options):
+        seen.extend(text for part in (train, validation) for text, _ in part)
+        raise Seen
+
+    monkeypatch.setitem(language.pretrain.__globals__, "fit", fit)
+    config = language.resolve(**SMALL, documents="line")
+    with pytest.raises(Seen):
+        classify.train(train, tmp_path / "run", test=test, unlabelled=[unlabelled], language_config=config)
+    held = {" ".join(text.lower().split()) for text in TEXTS[40:]}
+    found = {" ".join(text.lower().split()) for text in seen}
+    assert not held & found and set(further) < found
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        ({"test": "test.tsv"}, "held-out texts"),
+        ({"unlabelled": ["test.txt"]}, "files"),
+        ({"language_config": language.resolve(**{**SMALL, "hidden_size": 9})}, "settings of the language model"),
+    ],
+)
+def test_a_language_model_that_is_there_is_taken_for_what_it_was_made_for(tmp_path, monkeypatch, other, named):
+    """Else one would go on with a model that has read what is now the test set."""
+    monkeypatch.chdir(tmp_path)
+    train = write(tmp_path / "train.tsv", TEXTS[:40], LABELS[:40])
+    write(tmp_path / "test.tsv", TEXTS[40:], LABELS[40:])
+    arguments = {
+        "unlabelled": [str(write(tmp_path / "test.txt", TEXTS[40:])), str(write(tmp_path / "more.txt", TEXTS[:9]))],
+        "language_config": language.resolve(**SMALL, documents="line"),
+        "config": resolve("fine-tuned", epochs=1),
+    }
+    monkeypatch.setitem(classify.train.__globals__, "fit", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        classify.train(train, tmp_path / "run", **arguments)
+    with pytest.raises(CheckpointError, match=f"run: the language model was begun with other {named}$"):
+        classify.train(train, tmp_path / "run", resume=True, **{**arguments, **other})
+    with pytest.raises(ZeroDivisionError):
+        classify.train(train, tmp_path / "run", resume=True, **arguments)
+
+
+def test_settings_of_a_language_model_are_for_one_that_is_trained(tmp_path):
+    train = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    with pytest.raises(UsageError, match="got no such text"):
+        classify.train(train, tmp_path / "run", language_config=language.resolve(**SMALL))
+
+
+def test_what_cannot_be_read_costs_no_earlier_run(model, tmp_path):
+    train = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    config = resolve("fine-tuned", epochs=1)
+    classify.train(train, tmp_path / "run", config, start=[model])
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    for wrong in ({"unlabelled": ["nowhere.txt"]}, {"validation": "nowhere.tsv"}):
+        for folder in ("run", "new"):
+            with pytest.raises(DataError, match="nowhere"):
+                classify.train(train, tmp_path / folder, config, start=[model], overwrite=True, **wrong)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_stopped_run_goes_on_from_either_part(tmp_path):
+    train = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    unlabelled = write(tmp_path / "more.txt", TEXTS * 2)
+    arguments = {
+        "unlabelled": [unlabelled],
+        "language_config": language.resolve(**{**SMALL, "epochs": 2}),
+        "config": resolve("fine-tuned", epochs=3),
+    }
+
+    class Stopping:
+        """Ctrl-C at a step, of the first part or of the second."""
+
+        def __init__(self, step, part):
+            self.step, self.part, self.parts = step, part, 0
+
+        def stage(self, name):
+            self.parts += name == "training"
+
+        def reached(self, count):
+            pass
+
+        def epoch_started(self, *_):
+            pass
+
+        def step_done(self, step, model):
+            if self.parts == self.part and step.number == self.step:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        def epoch_done(self, *_):
+            pass
+
+    whole = classify.train(train, tmp_path / "whole", **arguments)
+    out = tmp_path / "parts"
+    with pytest.raises(Interrupted):
+        classify.train(train, out, events=Stopping(3, 1), **arguments)
+    with pytest.raises(Interrupted):
+        classify.train(train, out, resume=True, events=Stopping(3, 2), **arguments)
+    again = classify.train(train, out, resume=True, **arguments)
+    assert [epoch.train_loss for epoch in again.fitted.history] == [epoch.train_loss for epoch in whole.fitted.history]
+    for folder in ("", "language-model"):
+        with (
+            safe_open(tmp_path / "whole" / folder / "model.safetensors", "pt") as expected,
+            safe_open(out / folder / "model.safetensors", "pt") as found,
+        ):
+            for name in expected.keys():  # noqa: SIM118 (not a dict)
+                assert torch.equal(found.get_tensor(name), expected.get_tensor(name)), name
+    assert math.isfinite(whole.metrics["validation"]["loss"])
+    with pytest.raises(RunFolderError, match="no checkpoint to resume from: the run is finished"):
+        classify.train(train, out, resume=True, **arguments)
