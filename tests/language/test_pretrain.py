@@ -92,11 +92,12 @@ def test_it_learns_and_the_run_folder_is_whole(tmp_path):
     plain = dict.fromkeys(("dropout", "input_dropout", "embedding_dropout", "word_dropout", "weight_drop"), 0.0)
     wider = {**SMALL, "embedding_dim": 16, "hidden_size": 24, "epochs": 15, "learning_rate": 0.02}
     config = language.resolve(**wider, **plain)
-    run = language.pretrain([], tmp_path / "lm", config, at_hand=texts)
+    run = language.pretrain([], tmp_path / "lm", config, at_hand=texts, tensorboard=True)
     assert run.metrics["validation"]["perplexity"] < 1.6  # ln 2 / 7 for the first word, nothing for the others: 1.10
     names = {path.name for path in (tmp_path / "lm").iterdir()}
     wanted = {"config.json", "model.safetensors", "tokenizer.json", "config.toml", "metrics.json", "history.csv"}
-    assert wanted | {"report.json", "report.html"} <= names
+    assert wanted | {"report.json", "report.html", "tensorboard"} <= names
+    assert any((tmp_path / "lm" / "tensorboard").iterdir())
     assert json.loads((tmp_path / "lm" / "metrics.json").read_text())["validation"] == run.metrics["validation"]
 
 

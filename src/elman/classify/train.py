@@ -132,8 +132,8 @@ def train(
         if events is not None:
             events.found(sentence(further, len(teachers)))
     read_seconds = time.monotonic() - started
-    listeners: Sequence[Listener] = [TensorBoard(out / "tensorboard")] if tensorboard else []
     with run_folder.begun(out, to_toml(config), resume=resume), stop_requests() as stop:
+        listeners: Sequence[Listener] = [TensorBoard(out / "tensorboard")] if tensorboard else []
         if unlabelled:
             start = pretrained(
                 out,

@@ -88,8 +88,8 @@ def pretrain(
     if not validation and config.validation_split:
         train, held = corpus.hold_out(train, config.validation_split, config.seed)
     work = out / run_folder.WORK
-    listeners: Sequence[Listener] = [TensorBoard(out / "tensorboard")] if tensorboard else []
     with run_folder.begun(out, to_toml(config), resume=resume), stop_requests() as stop:
+        listeners: Sequence[Listener] = [TensorBoard(out / "tensorboard")] if tensorboard else []
         try:
             fitted = fit(
                 train,
