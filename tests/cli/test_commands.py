@@ -244,7 +244,7 @@ def test_a_full_disk_leaves_no_half_written_file(data, tmp_path):
         preexec_fn=no_file_over_20_kilobytes, env={**os.environ, "ELMAN_CACHE": str(tmp_path / "cache")},
     )  # fmt: skip
     refused(done, 1, "checkpoint.safetensors", "cannot be written")
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.toml"]
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_loss_that_diverges_keeps_a_model_and_says_what_to_change(data, tmp_path):
