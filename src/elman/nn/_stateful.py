@@ -100,7 +100,7 @@ class Stateful(torch.nn.Module):
         if again:
             output, at_again = self._run(x[:again], begins[:again], state, read)
             outputs.append(output)
-            read = _read_after(begins[:again], read)
+            read = _read_after(begins[:again], read) if self._clocks else None
         final = at_again
         if again < x.shape[0]:
             output, final = self._run(x[again:], begins[again:], at_again, read)
@@ -173,7 +173,7 @@ class Stateful(torch.nn.Module):
         if parts:
             self._form = _made_of((None for _ in parts), state)
         self.fresh = torch.zeros(past_starts.shape[1], dtype=torch.bool, device=past.device)
-        self.read = read if self._clocks else None
+        self.read = read
         if self.overlap:
             self.past, self.past_starts = past.detach().clone(), past_starts
 

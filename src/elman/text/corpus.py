@@ -78,10 +78,13 @@ class Documents:
     def _pieces(self) -> Iterator[str]:
         yield from self.at_hand
         for path in self._files():
-            yield from self._texts(path)
-            if _is_plain(path):
-                yield from map("\n".join, _together(_paragraphs(self._texts(path))))
-                yield "\n".join(self._texts(path))
+            if not _is_plain(path):
+                yield from self._texts(path)
+                continue
+            lines = list(self._texts(path))
+            yield from lines
+            yield from map("\n".join, _together(_paragraphs(lines)))
+            yield "\n".join(lines)
 
     def _files(self) -> Iterator[str | Path]:
         for source in self.sources:

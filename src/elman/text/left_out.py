@@ -29,7 +29,7 @@ class LeftOut:
         return cls(frozenset(marks), longest)
 
     def __contains__(self, text: str) -> bool:
-        return fingerprint(text) in self.marks
+        return bool(self.marks) and fingerprint(text) in self.marks
 
     def passed_over(self, lines: Iterable[Line]) -> Iterator[Line]:
         """The lines without documents that are such a text as a whole, and without those that are one by themselves."""
@@ -41,7 +41,7 @@ class LeftOut:
         size, is_other = -1, False
         for line in lines:
             text, is_last = line
-            if is_other:
+            if is_other or (is_last and not held):  # a single line is looked at by itself
                 yield line
             else:
                 held.append(line)

@@ -69,11 +69,9 @@ def _description(folder: Path) -> dict[str, Any]:
     missing = [name for name in (CONFIG, WEIGHTS, TOKENIZER) if not (folder / name).is_file()]
     if missing:
         raise ModelFolderError(f"{folder}: not a complete model; missing {', '.join(missing)}")
-    try:
+    with named_errors(folder / CONFIG):
         description = dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
         description["format"], description["kind"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelFolderError(f"{folder / CONFIG}: damaged ({error})") from None
     return description
 
 
@@ -92,16 +90,7 @@ def named_errors(folder: Path) -> Iterator[None]:
     """Whatever goes wrong while something is made of a folder's files becomes a ModelFolderError."""
     try:
         yield
-    except (
-        SafetensorError,
-        OSError,
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        ArithmeticError,
-        RuntimeError,
-    ) as error:
+    except _DAMAGE as error:
         if isinstance(error, ElmanError) and not isinstance(error, ValueError):
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
