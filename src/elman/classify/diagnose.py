@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from .. import __version__, diagnostics
 from ..errors import DataError
-from ..nn import TextRNN
+from ..nn import ARCHITECTURE, TextRNN
 from ..report import diagnosis_figures, write_diagnosis
 from ..text import RaggedIds, read_labelled
 from ..training import Epoch, TensorBoard, from_csv, run_folder
 from . import persistence
 from .batches import Encoded
 from .evaluate import labels_of
-from .fine_tune import OF_NETWORK
 from .model import Classifier
 from .split import Split
 
@@ -110,7 +109,7 @@ def diagnose_split(
         layer["heat"] = _heat(traces, begins)
     if begins:
         for remedy in found["remedies"]:
-            if not remedy["settings"].keys().isdisjoint(OF_NETWORK):
+            if not remedy["settings"].keys().isdisjoint(ARCHITECTURE):
                 remedy["why"] += "; set it in elman pretrain, the language model brings its layers"
     chosen = [(split.texts[row], str(classifier.classes[split.numbers[row]])) for row in rows[:_EXAMPLES]]
     described: dict[str, Any] = diagnostics.plain(

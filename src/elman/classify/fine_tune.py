@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,13 @@ from torch.nn.functional import pad
 from .. import language
 from ..errors import CheckpointError, UsageError
 from ..language import TrainedLanguageModel
-from ..nn import TRAINED, BothWays, RecurrentSettings, TextRNN
+from ..nn import ARCHITECTURE, BothWays, TextRNN
 from ..settings import check_brought, to_toml
 from ..text import cache
 from ..training import Epoch, FitEvents, Step, model_folder, run_folder
 from .config import BOTH, FINE_TUNED, ClassifierConfig, resolve
 
 LANGUAGE_MODEL = "language-model"  # folder inside a run; the backward one has "-backward" behind it
-OF_NETWORK = tuple(f.name for f in fields(RecurrentSettings) if f.name not in TRAINED)  # what comes with its layers
 _ASKED = "unlabelled.json"  # what the language model of a run is made of
 OTHER = "other."  # what the names of the backward network of `nn.BothWays` begin with
 
@@ -55,7 +54,7 @@ def adopt(models: Sequence[TrainedLanguageModel], config: ClassifierConfig) -> C
 def _brought(model: TrainedLanguageModel) -> dict[str, Any]:
     """The settings of a classifier that a language model decides."""
     return {
-        **{name: getattr(model.config, name) for name in OF_NETWORK},
+        **{name: getattr(model.config, name) for name in ARCHITECTURE},
         "tokenizer": model.tokenizer.kind,
         "vocab_size": model.tokenizer.vocab_size,
         "min_count": model.config.min_count,

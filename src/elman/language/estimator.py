@@ -86,8 +86,7 @@ class LanguageModel:
 
     def fill(self, text: str, top: int = 5) -> list[list[tuple[str, float]]]:
         """For each blank `___` of a text the likeliest words with their probabilities."""
-        trained = self.trained
-        return fill(trained, text, top)
+        return fill(self.trained, text, top)
 
     def save(self, folder: str | Path) -> None:
         """Write the trained model as a folder that `load` and the command line read."""

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError, DivergedError, RunFolderError
-from ..nn import TRAINED, LanguageModel, RecurrentSettings
+from ..nn import ARCHITECTURE, LanguageModel
 from ..settings import check_brought
 from ..text import Line, RaggedIds, TextSettings, TextTokenizer, corpus
 from ..training import Epoch, FitEvents, Listener, StopRequest, Trainer, write_text
@@ -119,8 +119,7 @@ def adopt(start: TrainedLanguageModel, config: LanguageConfig) -> LanguageConfig
     Raises:
         UsageError: a setting that is neither the model's nor the default, with both.
     """
-    of_network = [f.name for room in (RecurrentSettings, TextSettings) for f in fields(room)]
-    names = sorted({*of_network, *_OF_NETWORK} - set(TRAINED))
+    names = sorted({*ARCHITECTURE, *(f.name for f in fields(TextSettings)), *_OF_NETWORK})
     brought = {name: getattr(start.config, name) for name in names}
     check_brought(config, resolve(), brought)
     return replace(config, **brought)

@@ -27,7 +27,7 @@ from ._pooling import POOLINGS, Pooling
 from ._recurrence import Recurrence
 from ._rnn import RNN, SimpleRNN
 from ._scrn import SCRN
-from ._settings import TRAINED, RecurrentSettings
+from ._settings import ARCHITECTURE, RecurrentSettings
 from ._softmax import Softmax
 from ._stack import STARTS, Stack, layers_of, recurrent_network
 from ._stateful import Stateful
@@ -35,6 +35,7 @@ from ._table import LayerRow, recurrent_rows
 from ._text_rnn import TextRNN
 
 __all__ = [
+    "ARCHITECTURE",
     "CELLS",
     "GRU",
     "INITS",
@@ -44,7 +45,6 @@ __all__ = [
     "RNN",
     "SCRN",
     "STARTS",
-    "TRAINED",
     "BothWays",
     "ClockworkRNN",
     "CoupledLSTM",

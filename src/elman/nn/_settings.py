@@ -1,6 +1,6 @@
 """What can be set about the recurrent part of a network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ..settings import choose, setting, whole_numbers, within
@@ -80,6 +80,9 @@ TRAINED = (
     "clip_recurrent",
     "information_flow",
 )
+
+# The others: they come with a network that is taken over.
+ARCHITECTURE = tuple(f.name for f in fields(RecurrentSettings) if f.name not in TRAINED)
 
 _ALIKE = (
     "cell",
