@@ -21,7 +21,7 @@ from elman.bench.run import _Training, build, run
 from elman.bench.tasks import TASKS
 from elman.bench.temporal_order import TemporalOrder
 from elman.cli._app import run as command
-from elman.errors import DataError, UsageError
+from elman.errors import DataError, RunFolderError, UsageError
 from elman.report.memory import agreement
 from elman.training import TrainingSettings, build_optimizer
 
@@ -76,7 +76,7 @@ def test_every_run_once_and_resumed(tmp_path, quick):
     assert small(tmp_path, third := Watch()) == again and not third.rows
 
 
-def test_a_run_that_a_limit_ended_is_run_again_under_a_higher_one(tmp_path, quick):
+def test_a_run_that_a_limit_ended_is_run_again_under_a_higher_one(tmp_path, quick, monkeypatch):
     """From its start, so that it is the same run, longer; what ended otherwise stays."""
     spec = {"variants": ["gru"], "lengths": ["10"]}
     first = small(tmp_path, **spec)
@@ -85,12 +85,35 @@ def test_a_run_that_a_limit_ended_is_run_again_under_a_higher_one(tmp_path, quic
     assert watch.counts == (2, 1) and [row["seed"] for row in watch.rows] == [0]
     assert [(row["seed"], row["updates"]) for row in longer] == [(1, 4), (0, 6)]
     assert longer[1]["curve"][:2] == first[0]["curve"] and len(longer[1]["curve"]) == 3
-    for updates in (6, 4, 0):  # 0: the task's own limit, not one that was asked for
+    for updates in (6, 4):
         assert small(tmp_path, **{**spec, "updates": updates}) == longer
+    monkeypatch.setattr(TemporalOrder, "updates", 8)
+    longer = small(tmp_path, **spec, updates=0)  # the task's own limit
+    assert [row["updates"] for row in longer] == [4, 8]
     results.add(tmp_path / "memory.jsonl", {**longer[1], "outcome": "seconds", "seconds": 2.0})
-    small(tmp_path, watch := Watch(), **spec, seconds=1)
-    assert watch.counts == (2, 2)
-    assert small(tmp_path, watch := Watch(), **spec, seconds=3)[1]["outcome"] == "updates" and len(watch.rows) == 1
+    for limits in ({"seconds": 3, "updates": 8}, {"seconds": 1, "updates": 10}, {"seconds": 2, "updates": 10}):
+        small(tmp_path, watch := Watch(), **spec, **limits)
+        assert watch.counts == (2, 2)
+    again = small(tmp_path, watch := Watch(), **spec, seconds=100, updates=10)
+    assert (again[1]["outcome"], again[1]["updates"]) == ("updates", 10) and len(watch.rows) == 1
+
+
+def test_the_weights_after_the_last_update_are_measured(quick):
+    row = run(Run("temporal-order", "gru", "10", 0, hidden_size=4, updates=3))
+    assert row["updates"] == 3 and len(row["curve"]) == 2
+    row = run(Run("adding", "gru", "10", 0, updates=100))
+    assert row["error"] < 0.5 and len(row["curve"]) == 1  # with its start values 1.2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"hidden_size": 5}, "with hidden_size 4, not 5"), ({"also": (20,)}, "without measuring length 20 too")],
+)
+def test_results_of_runs_that_were_others(tmp_path, quick, changes, message):
+    small(tmp_path, seeds=1)
+    with pytest.raises(UsageError, match=message):
+        small(tmp_path, seeds=1, **changes)
+    assert len(small(tmp_path, seeds=1)) == 4
 
 
 def test_processes_give_the_same_rows(tmp_path):
@@ -227,7 +250,7 @@ def row(variant, length, seed, solved, error, updates=100, task="adding", goal=0
     return {
         "task": task, "variant": variant, "length": length, "seed": seed, "solved": solved, "error": error,
         "updates": updates, "goal": goal, "guess": 1 / 6, "measure": "mean squared error", "outcome": outcome,
-        "longer": {}, **changes,
+        "longer": {}, "memory": None, "hidden_size": 50, "seconds": 1.0, **changes,
     }  # fmt: skip
 
 
@@ -296,14 +319,43 @@ def test_what_cannot_be_run(tmp_path):
         ({"jobs": 0}, "jobs must be at least 1"),
         ({"updates": -1}, "updates must be at least 0"),
         ({"threads": 0}, "threads must be at least 1"),
+        ({"lengths": ["50-"]}, "got '50-'"),
+        ({"lengths": ["1_0"]}, "got '1_0'"),
+        ({"also": (3,)}, "a length must be .* got '3'"),
         ({"tasks": ["jsb"]}, "--data"),
     ):
         with pytest.raises(UsageError, match=message):
             small(tmp_path / "none", **changes)
     assert not (tmp_path / "none").exists()
     (tmp_path / "memory.jsonl").write_text('{"task": "adding"}\n')
-    with pytest.raises(DataError, match="line 1: expected a result with task, variant, length, seed"):
+    with pytest.raises(DataError, match="line 1: expected a result with task, variant, length"):
         small(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"length": 10}, {"length": "abc"}, {"memory": 5}, {"memory": {"start": 1}}, {"updates": "x"}, {"longer": None}],
+)
+def test_lines_that_are_no_results(tmp_path, change):
+    (tmp_path / "memory.jsonl").write_text(json.dumps({**ROWS[0], **change}) + "\n")
+    with pytest.raises(DataError, match="line 1: expected a result with"):
+        report(tmp_path)
+
+
+def test_files_that_cannot_be_read_or_written(tmp_path):
+    (tmp_path / "memory.jsonl").write_bytes(b"\xff\xfe{}")
+    with pytest.raises(DataError, match=r"memory\.jsonl: expected results"):
+        report(tmp_path)
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(RunFolderError, match="file: cannot be written"):
+        small(file)
+    with pytest.raises(RunFolderError, match="file: cannot be written"):
+        small(tmp_path / "new", keep=file)
+    folder = tmp_path / "folder"
+    (folder / "memory.jsonl").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"memory\.jsonl: expected results"):
+        small(folder)
 
 
 def test_lengths_given_are_not_for_data_that_has_its_own():

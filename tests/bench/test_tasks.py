@@ -191,6 +191,10 @@ def test_music_that_is_not_there(tmp_path):
     (tmp_path / "JSB_Chorales.mat").write_bytes(b"no matrix")
     with pytest.raises(DataError, match="JSB_Chorales"):
         TASKS["jsb"](tmp_path)
+    empty = {key: np.empty((1, 0), dtype=object) for key in ("traindata", "validdata", "testdata")}
+    savemat(tmp_path / "JSB_Chorales.mat", empty)
+    with pytest.raises(DataError, match="no pieces"):
+        TASKS["jsb"](tmp_path)
     savemat(tmp_path / "JSB_Chorales.mat", {"traindata": np.zeros((3, 88))})
     with pytest.raises(DataError, match=r"\[T, 88\]"):
         TASKS["jsb"](tmp_path)

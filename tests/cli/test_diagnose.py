@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pytest
 
@@ -9,6 +10,7 @@ from cli.test_commands import FAST, refused, run
 from conftest import make_reviews
 from elman import classify
 from elman.diagnostics import GATES, remedies
+from elman.errors import UsageError
 from elman.nn import CELLS, TextRNN
 
 TRAIN = ["--epochs", "2", "--ngrams", "0", "--validation-split", "0.2", *FAST]
@@ -101,6 +103,36 @@ def test_what_cannot_be_diagnosed(trained, data, tmp_path):
     refused(run("diagnose", trained[0], empty), 1, "at least one text with a token", "got 0")
     refused(run("diagnose", tmp_path / "nowhere", data), 1, "no such model folder")
     refused(run("diagnose", trained[0], data, "--sample", 0), 2, "--sample")
+    empty.touch()
+    refused(run("diagnose", trained[0], data, "--out", empty), 1, "empty.jsonl: cannot be written")
+    damaged = tmp_path / "damaged"
+    shutil.copytree(trained[0], damaged)
+    (damaged / "history.csv").write_text("epoch,loss\n1,x\n")
+    refused(run("diagnose", damaged, data), 1, "history.csv: expected one line an epoch")
+
+
+OPTIONS = [
+    {},
+    {"information_flow": 1.0},
+    {"zoneout": 0.1},
+    {"zoneout_cell": 0.1},
+    {"weight_drop": 0.2},
+    {"recurrent_dropout": 0.2},
+    {"input_dropout": 0.2},
+    {"bptt_truncate": 3},
+    {"bptt_truncate": 30},
+    {"clip_recurrent": 0.1},
+    {"leak": "0.5"},
+    {"leak": "learned", "init": "chrono"},
+    {"init": "identity"},
+    {"init": "orthogonal"},
+    {"init": "recurrent_range"},
+    {"init": "forget_bias"},
+    {"proj_size": 2, "hidden_size": 4},
+    {"residual": True, "num_layers": 2},
+    {"learn_state": True},
+    {"nonlinearity": "relu"},
+]
 
 
 @pytest.mark.parametrize("kind", ["vanishing", "exploding", "saturated"])
@@ -108,7 +140,15 @@ def test_what_cannot_be_diagnosed(trained, data, tmp_path):
 def test_every_remedy_is_a_setting_that_the_classifier_takes(cell, kind):
     """What is advised for a cell can be set beside it, and a network of it can be built."""
     layer = TextRNN(9, 2, embedding_dim=4, hidden_size=4, cell=cell).recurrent
-    for remedy in remedies(kind, layer.cell, memory=5, length=40, gradient_norm=2.0):
-        config = classify.resolve(**{"cell": cell, **remedy.settings})
-        network = classify.model.build_network(config, 9, 2)
-        assert network.recurrent.cell in GATES
+    tried = 0
+    for option in OPTIONS:
+        in_use = {"cell": cell, **option}
+        try:
+            classify.model.build_network(classify.resolve(**in_use), 9, 2)
+        except UsageError:
+            continue  # this cell has no such option
+        tried += 1
+        for remedy in remedies(kind, layer.cell, memory=5, length=40, gradient_norm=2.0, settings=in_use):
+            network = classify.model.build_network(classify.resolve(**{**in_use, **remedy.settings}), 9, 2)
+            assert network.recurrent_layers[0].cell in GATES
+    assert tried > 3

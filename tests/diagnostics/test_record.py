@@ -12,6 +12,7 @@ from elman.diagnostics import by_lag, by_position, gradient_norms, jacobian_norm
 from elman.diagnostics._trace import side_by_side
 from elman.errors import NoRecurrentLayerError, NotAModuleError, UsageError
 from elman.nn import GRU, LSTM, RNN, LayerNormGRU, LayerNormLSTM, TextRNN
+from elman.ops.recording import current_sink
 
 LENGTHS = torch.tensor([4, 9, 0, 7, 7, 1])
 LAYERS = [RNN, LSTM, GRU]
@@ -343,3 +344,16 @@ def test_calls_without_a_backward_pass_do_not_lend_their_name():
 def test_what_is_no_module():
     with pytest.raises(NotAModuleError, match=r"expected a torch.nn.Module, got int"):
         record(5).__enter__()
+
+
+def test_blocks_that_overlap_in_time_leave_each_other_alone():
+    one, other = GRU(3, 4), GRU(3, 4)
+    first, second = record(one), record(other)
+    of_one = first.__enter__()
+    of_other = second.__enter__()
+    one(torch.randn(5, 2, 3))[0].sum().backward()
+    first.__exit__(None, None, None)
+    other(torch.randn(5, 2, 3))[0].sum().backward()
+    second.__exit__(None, None, None)
+    assert len(of_one.traces["l0"]) == len(of_other.traces["l0"]) == 1
+    assert current_sink() is None

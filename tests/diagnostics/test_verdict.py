@@ -21,6 +21,8 @@ from elman.nn import LSTM, RNN
         (Memory(300, "open", 900.0), 0.7, "healthy", ["all 300 steps"]),
         (Memory(200, "below", 200.0), 0.7, "healthy", ["200 steps (texts have 200)"]),
         (Memory(199, "below", 199.0), 0.1, "vanishing", ["after 199 steps"]),
+        (Memory(5, "cut", 5.0), 0.7, "vanishing", ["bptt_truncate", "after 5 steps, of 200"]),
+        (Memory(200, "cut", 200.0), 0.1, "healthy", ["200 steps"]),
     ],
 )
 def test_verdict(memory, squashed, kind, parts):
@@ -58,6 +60,38 @@ def test_what_the_settings_forbid_is_not_proposed():
     assert "--clip-recurrent 1" not in flags("exploding", information_flow=1.0)
     assert "--information-flow 1" not in flags("vanishing", clip_recurrent=1.0, bptt_truncate=None)
     assert "--init default --cell lstm" in flags("vanishing", init="identity")
+
+
+def test_what_the_settings_go_beyond_is_not_proposed():
+    def flags(kind, cell="rnn_tanh", memory=20, **settings):
+        return {r.flag for r in remedies(kind, cell, memory=memory, length=200, gradient_norm=3.0, settings=settings)}
+
+    assert "--clip-norm 3.0" in flags("exploding", clip_norm=0.0) and "--clip-norm 3.0" in flags("exploding", clip_norm=9.0)
+    assert "--clip-norm 3.0" not in flags("exploding", clip_norm=1.0)
+    assert "--clip-recurrent 1" not in flags("exploding", clip_recurrent=0.1)
+    assert "--learning-rate 0.0003" in flags("saturated", learning_rate=0.001)
+    assert "--learning-rate 0.0003" in flags("saturated", learning_rate=0.0)
+    assert "--learning-rate 0.0003" not in flags("saturated", learning_rate=0.0001)
+    assert "--pooling mean" in flags("vanishing", pooling="last")
+    assert "--pooling mean" not in flags("vanishing", pooling="last+mean+max")
+    assert "--bptt-truncate 40" in flags("vanishing", bptt_truncate=0)
+
+
+def test_a_gradient_that_is_cut_off_is_not_the_cells_fault():
+    torch.manual_seed(0)
+    layer = LSTM(3, 16, batch_first=True, init="chrono", memory=90, bptt_truncate=5)
+    with record(layer) as flow:
+        output, _ = layer(torch.randn(4, 80, 3))
+        output[:, -1].square().sum().backward()
+    settings = {"bptt_truncate": 5, "pooling": "last", "init": "chrono", "memory": 90}
+    found = diagnose(flow, settings=settings)
+    assert found["memory"] == {"steps": 5, "end": "cut", "projected": 5.0}
+    assert found["verdict"]["kind"] == "vanishing" and "bptt_truncate ends" in found["verdict"]["reason"]
+    assert [r["flag"] for r in found["remedies"]] == ["--bptt-truncate 0", "--pooling mean"]
+    assert "dc" not in found["layers"][0]["gradient"]
+    layer.bptt_truncate = None
+    whole = pass_over(layer, torch.randn(4, 80, 3))
+    assert whole["memory"]["steps"] > 5 and "dc" in whole["layers"][0]["gradient"]
 
 
 def test_a_network_whose_numbers_overflow():

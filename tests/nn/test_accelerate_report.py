@@ -44,6 +44,12 @@ def on_a_gpu():
     return layer
 
 
+def with_an_attribute(name, value):
+    layer = torch.nn.GRU(4, 5)
+    setattr(layer, name, value)
+    return layer
+
+
 def quantized():
     return torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(torch.nn.LSTM(4, 5)), {torch.nn.LSTM})[0]
 
@@ -59,9 +65,30 @@ def quantized():
         (quantized, "torch.ao.nn.quantized.dynamic.LSTM", "another class of that name"),
         (wrapped_by_hand, "torch.nn.GRU", "its forward was replaced on the instance"),
         (on_a_gpu, "torch.nn.GRU", "on cuda; our kernels are for the CPU"),
+        (
+            lambda: with_an_attribute("h_0", torch.nn.Parameter(torch.ones(1, 5))),
+            "torch.nn.GRU",
+            "it has an attribute 'h_0', which means something else in ours",
+        ),
+        (
+            lambda: with_an_attribute("zoneout", 0.3),
+            "torch.nn.GRU",
+            "it has an attribute 'zoneout', which means something else in ours",
+        ),
         (lambda: nn.LSTM(4, 5), "elman.nn.LSTM", "already ours"),
     ],
-    ids=["cell", "subclass-of-cell", "subclass", "script", "quantized", "by-hand", "gpu", "ours"],
+    ids=[
+        "cell",
+        "subclass-of-cell",
+        "subclass",
+        "script",
+        "quantized",
+        "by-hand",
+        "gpu",
+        "parameter",
+        "attribute",
+        "ours",
+    ],
 )
 def test_what_stays_is_reported_with_the_reason(make, kind, note):
     layer = make()

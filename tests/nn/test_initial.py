@@ -157,3 +157,21 @@ def test_text_rnn_applies_them_over_its_own():
         TextRNN(9, 2, cell="gru", init="identity")
     with pytest.raises(UsageError, match="unknown init 'keras': choose one of default, uniform"):
         TextRNN(9, 2, init="keras")
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU"])
+def test_the_forget_bias_is_the_one_asked_for(name):
+    layer = getattr(nn, name)(5, 6, init="forget_bias", forget_bias=3.0)
+    assert both(layer, layer.keep_gates).tolist() == [3.0] * 6
+    cell = name.lower()
+    (own,) = TextRNN(20, 4, cell=cell, init="forget_bias", forget_bias=3.0, bidirectional=False).recurrent_layers
+    assert both(own, own.keep_gates).eq(3.0).all()
+
+
+def test_the_recurrent_range_of_a_stack_is_wide_below_its_top():
+    stack = nn.Stack(3, [200, 200, 200], "indrnn", init="recurrent_range", memory=5)
+    lowest = [float(layer.recurrent_l0.detach().min()) for layer in stack.layers]
+    assert max(lowest[:2]) < 0.1 < 2 ** (-1 / 5) <= lowest[2]
+    model = TextRNN(20, 4, cell="indrnn", hidden_sizes=[200, 200], init="recurrent_range", memory=5)
+    lower, top = (float(layer.recurrent_l0.detach().min()) for layer in model.recurrent_layers)
+    assert lower < 0.1 < 2 ** (-1 / 5) <= top

@@ -363,3 +363,29 @@ def test_sizes_that_do_not_fit_leave_the_stream_as_it_was(call, message):
 def test_layers_that_read_no_stream(layer, options, message):
     with pytest.raises(UsageError, match=message):
         nn.Stateful(layer, **options)
+
+
+def test_a_checkpoint_of_another_overlap():
+    torch.manual_seed(0)
+    layer, x = nn.GRU(3, 4), torch.randn(15, 2, 3)
+    expected = layer(x)[0]
+    for before, after in ((4, 0), (4, 2), (0, 3)):
+        first, second = nn.Stateful(layer, overlap=before), nn.Stateful(layer, overlap=after)
+        first(x[:6])
+        second.load_state_dict(first.state_dict())
+        for start in range(6, 15, 3):
+            close(second(x[start : start + 3])[0], expected[start : start + 3])
+
+
+def test_a_learned_state_learns_from_documents_inside_a_truncated_chunk():
+    torch.manual_seed(0)
+    x, starts = torch.randn(6, 1, 3), torch.zeros(6, 1, dtype=torch.bool)
+    starts[4] = True
+    found = []
+    for truncate in (2, None):
+        torch.manual_seed(1)
+        layer = nn.Stateful(nn.GRU(3, 4, learn_state=True, bptt_truncate=truncate))
+        layer(x, starts)[0][5].sum().backward()
+        found.append(layer.layer.h_0.grad)
+    assert found[1].any()
+    close(found[0], found[1])

@@ -73,11 +73,13 @@ class Task:
 
 
 def bounds(length: str) -> tuple[int, int]:
-    """Shortest and longest of "100" or "50-200"; (0, 0) where the data has its own."""
+    """Shortest and longest of "100" or "50-200"; (0, 0) where the data has its own. Raises ValueError for others."""
     if length == "data":
         return 0, 0
-    low, _, high = length.partition("-")
-    return int(low), int(high or low)
+    ends = length.split("-")
+    if len(ends) > 2 or not all(end.isdecimal() for end in ends):
+        raise ValueError(f"no length: {length!r}")
+    return int(ends[0]), int(ends[-1])
 
 
 def between(lengths: tuple[int, int], generator: Generator) -> int:

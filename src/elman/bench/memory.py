@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from ..errors import UsageError
 from ..report import write_memory
 from ..settings import within
+from ..training import run_folder
 from . import results
 from ._task import bounds
 from .run import Run, run
@@ -50,14 +51,20 @@ def memory(
         jobs: processes at once.
         limits: updates, seconds, hidden_size, threads, also, data and keep of each `Run`.
     Raises:
-        UsageError: an unknown name, a length or number that cannot be.
+        UsageError: an unknown name, a length or number that cannot be; another width, or lengths to be measured
+            too, than the results have.
         DataError: the music is not there, or the results cannot be read.
+        RunFolderError: a folder cannot be written.
     """
     within("seeds", seeds, 1)
     within("jobs", jobs, 1)
+    specs = list(plan(tasks, variants, lengths, seeds, **limits))
+    for folder in filter(None, (Path(out), limits.get("keep"))):
+        run_folder.make(folder)
     path = Path(out) / RESULTS
     done = {results.key(row): row for row in results.read(path)}
-    specs = list(plan(tasks, variants, lengths, seeds, **limits))
+    for spec in specs:
+        _check_alike(spec, done.get(spec.key()), path)
     waiting = [spec for spec in specs if spec.key() not in done or _may_go_further(spec, done[spec.key()])]
     if events is not None:
         events.planned(len(specs), len(specs) - len(waiting))
@@ -77,19 +84,35 @@ def plan(
     for name in ("updates", "seconds", "hidden_size"):
         within(name, limits.get(name, 0), 0)
     within("threads", limits.get("threads", 1), 1)
-    own = {name: TASKS[name](limits.get("data")).lengths for name in tasks}
-    for length in lengths:
+    own = {name: TASKS[name](limits.get("data")) for name in tasks}
+    for length in (*lengths, *map(str, limits.get("also", ()))):
         _checked(length)
     for seed in range(seeds):
-        for task in tasks:
-            for length in own[task] if own[task] == ("data",) else lengths or own[task]:
+        for name, task in own.items():
+            updates = limits.get("updates") or task.updates
+            for length in task.lengths if task.lengths == ("data",) else lengths or task.lengths:
                 for variant in variants:
-                    yield Run(task, variant, length, seed, **limits)
+                    yield Run(name, variant, length, seed, **{**limits, "updates": updates})
 
 
 def _may_go_further(spec: Run, row: results.Row) -> bool:
-    """Whether a run that was ended by a limit has a higher one now."""
-    return row["outcome"] in ("updates", "seconds") and getattr(spec, row["outcome"]) > row[row["outcome"]]
+    """Whether a run that was ended by a limit may take more of both now."""
+    limited = row["outcome"] in ("updates", "seconds")
+    return limited and spec.updates > row["updates"] and not 0 < spec.seconds <= row["seconds"]
+
+
+def _check_alike(spec: Run, row: results.Row | None, path: Path) -> None:
+    """Raises UsageError if there is a result of this run that was asked for otherwise."""
+    if row is None:
+        return
+    which = f"{path}: {spec.task} {spec.length} {spec.variant} seed {spec.seed}"
+    if spec.hidden_size not in (0, row["hidden_size"]):
+        raise UsageError(
+            f"{which} was run with hidden_size {row['hidden_size']}, not {spec.hidden_size}: name another out"
+        )
+    missing = {str(length) for length in spec.also if spec.length != "data"} - row["longer"].keys()
+    if missing:
+        raise UsageError(f"{which} was run without measuring length {min(missing)} too: name another out")
 
 
 def report(out: str | Path) -> list[dict[str, Any]]:

@@ -50,6 +50,8 @@ class Music(Task):
         try:
             content = loadmat(path)
             self._pieces = {split: [_roll(piece) for piece in content[key][0]] for split, key in _SPLITS.items()}
+            if not all(self._pieces.values()):
+                raise ValueError("no pieces in one of them")
         except (OSError, MatReadError, KeyError, ValueError, IndexError, TypeError) as error:
             raise DataError(
                 f"{path}: expected a .mat file with {', '.join(_SPLITS.values())} of [T, 88] piano rolls, got {error!r}"

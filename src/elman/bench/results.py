@@ -6,12 +6,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, RunFolderError
-from ..training import write_text
+from ..errors import DataError
+from ..training import run_folder, write_text
 from ._task import bounds
 
 Row = dict[str, Any]
 _KEY = ("task", "variant", "length", "seed")
+_NUMBER = (int, float)
+_MAYBE = (int, float, type(None))
+_FORM: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("task", "variant", "length", "outcome", "measure"), (str,)),
+    **dict.fromkeys(("seed", "updates", "hidden_size"), (int,)),
+    **dict.fromkeys(("error", "goal", "guess"), _MAYBE),
+    "solved": (bool, type(None)),
+    "seconds": _NUMBER,
+    "memory": (dict, type(None)),
+    "longer": (dict,),
+}
 
 
 def key(row: Row) -> tuple[Any, ...]:
@@ -20,20 +31,28 @@ def key(row: Row) -> tuple[Any, ...]:
 
 
 def read(path: Path) -> list[Row]:
-    """All rows; none if there is no file yet. Raises DataError if a line is no result."""
+    """All rows; none if there is no file yet. Raises DataError if it cannot be read or a line is no result."""
     if not path.exists():
         return []
-    rows: list[Row] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            row = json.loads(line)
-            key(row)
-        except (ValueError, KeyError, TypeError):
-            raise DataError(
-                f"{path}: line {number}: expected a result with {', '.join(_KEY)}, got {line[:60]!r}"
-            ) from None
-        rows.append(row)
-    return rows
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: expected results, one JSON object a line, got {error}") from None
+    return [_row(line, f"{path}: line {number}") for number, line in enumerate(lines, 1)]
+
+
+def _row(line: str, place: str) -> Row:
+    try:
+        row: Row = json.loads(line)
+        wrong = [name for name, types in _FORM.items() if not isinstance(row[name], types)]
+        if not wrong:
+            bounds(row["length"])
+            for when in ("start", "end"):
+                _memory([row], when)
+            return row
+    except (ValueError, KeyError, TypeError):
+        wrong = list(_FORM)
+    raise DataError(f"{place}: expected a result with {', '.join(wrong)}, got {line[:60]!r}")
 
 
 def add(path: Path, row: Row) -> None:
@@ -43,11 +62,8 @@ def add(path: Path, row: Row) -> None:
         DataError: a line of the file is no result.
         RunFolderError: it cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        others = [known for known in read(path) if key(known) != key(row)]
-    except OSError as error:
-        raise RunFolderError(f"{path}: cannot be written ({error.strerror})") from None
+    run_folder.make(path.parent)
+    others = [known for known in read(path) if key(known) != key(row)]
     write_text(path, "".join(json.dumps(each) + "\n" for each in (*others, row)))
 
 

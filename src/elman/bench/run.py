@@ -11,7 +11,7 @@ import torch
 from torch import Generator
 
 from .. import __version__
-from ..training import build_optimizer, clip, write_tensors
+from ..training import build_optimizer, clip, run_folder, write_tensors
 from ._task import Task, between, bounds
 from .network import SequenceNetwork
 from .remembered import first_rows, remembered
@@ -59,8 +59,8 @@ def run(spec: Run, progress: Progress = lambda done, most, error: None) -> dict[
     The row holds the fields of `Run.key` and: `outcome` (solved, updates, patience, seconds or diverged), `solved`
     (None where the task has no goal), `error` on the test sequences, `measure`, `goal`, `guess`, `memory` (see
     `remembered`; at `start` and `end`), `updates` and `seconds` used, `curve` (the figure on the validation sequences
-    at every `check_every` updates), `longer` (the figure by length), `hidden_size`, `parameters` of the layer,
-    `batch_size`, `options`, `optimizer`, `learning_rate`, `clip_norm`, `threads`, `elman`, `torch`.
+    at every `check_every` updates and after the last), `longer` (the figure by length), `hidden_size`, `parameters` of
+    the layer, `batch_size`, `options`, `optimizer`, `learning_rate`, `clip_norm`, `threads`, `elman`, `torch`.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(spec.threads)
@@ -124,7 +124,7 @@ class _Training:
         self.network.load_state_dict(self.weights)
         memory["end"] = self._remembered()
         if spec.keep is not None:
-            spec.keep.mkdir(parents=True, exist_ok=True)
+            run_folder.make(spec.keep)
             name = f"{spec.task}-{spec.length}-{spec.variant}-{spec.seed}.safetensors"
             write_tensors(spec.keep / name, self.weights, {})
         error = self._measure("test")
@@ -171,7 +171,7 @@ class _Training:
             elif not settings.clip_norm:
                 return "diverged"
             self.updates += 1
-            if self.updates % task.check_every:
+            if self.updates % task.check_every and self.updates < self.most:
                 continue
             error = self._measure("validation")
             self.curve.append(error)

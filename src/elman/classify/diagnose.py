@@ -15,7 +15,7 @@ from ..errors import DataError
 from ..nn import ARCHITECTURE, TextRNN
 from ..report import diagnosis_figures, write_diagnosis
 from ..text import RaggedIds, read_labelled
-from ..training import Epoch, TensorBoard, from_csv, run_folder
+from ..training import Epoch, TensorBoard, read_history, run_folder
 from . import persistence
 from .batches import Encoded
 from .evaluate import labels_of
@@ -57,10 +57,10 @@ def diagnose(
     """
     stage("reading")
     classifier = persistence.load(run)
+    run_folder.make(Path(out or run))
     rows = read_labelled(data, text_column=text_column, label_column=label_column, encoding=encoding)
     split = Split(rows.texts, labels_of(classifier, rows.labels, str(data)))
-    history = Path(run) / run_folder.HISTORY
-    epochs = from_csv(history.read_text(encoding="utf-8")) if history.exists() else []
+    epochs = read_history(Path(run) / run_folder.HISTORY)
     found = diagnose_split(
         classifier,
         split,
@@ -129,7 +129,7 @@ def diagnose_split(
 
 def write(found: dict[str, Any], folder: Path, *, tensorboard: bool) -> Path:
     """diagnosis.json, diagnosis.html and, if asked, event files; returns the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
+    run_folder.make(folder)
     run_folder.write_json(folder / run_folder.DIAGNOSIS, found, indent=None)
     if tensorboard:
         board = TensorBoard(folder / "tensorboard")

@@ -23,7 +23,8 @@ class Trace:
         output: [n, H], h after each step.
         gates: [n, G*H] after their nonlinearity; empty where the layer ran on a path that keeps none.
         dh_norm: [n] float64, the norm of dL/dh_t, by all ways together.
-        dc_norm: [n] float64, the norm of dL/dc_t of the LSTM kinds, by all ways together; empty where there is none.
+        dc_norm: [n] float64, the norm of dL/dc_t of the LSTM kinds, by all ways together; empty where there is
+            none, or where the gradient is truncated.
         dgates_norm: [n] float64, the norm of dL/da_t, a being the pre-activations, of a normalised cell W_hh h; empty
             where it was not kept.
         omega: value of the information-flow regulariser, before its weight; 0 if it was off.

@@ -67,7 +67,7 @@ def diagnose_layer(traces: list[Trace], *, texts: int = TEXTS, probes: int | Non
     first = traces[0]
     lengths = [first.skip * n for n in torch.cat([trace.lengths for trace in traces]).tolist()]
     log_gains = jacobian_norms(traces, texts=texts, probes=probes)
-    steps, end, projected = effective_memory(log_gains)
+    steps, end, projected = effective_memory(log_gains, first.options.bptt_truncate)
     memory = Memory(first.skip * steps, end, first.skip * projected)
     gates = saturation(traces)
     finite = all(bool(trace.output.isfinite().all()) for trace in traces)

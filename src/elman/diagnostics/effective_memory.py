@@ -16,7 +16,7 @@ class Memory(NamedTuple):
     Attributes:
         steps: lags over which the median gain stays within a factor of 100 of 1.
         end: how it leaves: "below" 1/100, "above" 100, or "open": not within the lags looked at, so `steps` is at least
-            the true number.
+            the true number; "cut" where truncation ends the gradient before that.
         projected: the same without an end of text: `steps` where it was seen, else how far a line through the origin
             and the last median gain goes; inf if that neither falls nor rises.
     """
@@ -26,12 +26,20 @@ class Memory(NamedTuple):
     projected: float
 
 
-def effective_memory(log_gains: Tensor) -> Memory:
+def effective_memory(log_gains: Tensor, truncate: int | None = None) -> Memory:
     """The last lag before the median over texts of the state's gain leaves [1/100, 100].
 
     Args:
         log_gains: [T, b], of `jacobian_norms`; lags that fewer than a tenth of the texts have are not looked at.
+        truncate: steps that the gradient may travel, `bptt_truncate`; None for all.
     """
+    memory = _of(log_gains)
+    if truncate is not None and truncate < memory.steps:
+        return Memory(truncate, "cut", float(truncate))
+    return memory
+
+
+def _of(log_gains: Tensor) -> Memory:
     median = quantile(common(log_gains), 0.5)
     limit = math.log(LOST)
     outside = (median.abs() > limit).nonzero()

@@ -34,6 +34,7 @@ _FLOW = Remedy(
     {"information_flow": 1}, "a penalty on a gradient that shrinks from step to step (Pascanu, Mikolov & Bengio 2013)"
 )
 _MEAN = Remedy({"pooling": "mean"}, "each step gets a loss of its own, so no word is far from one")
+_WHOLE = Remedy({"bptt_truncate": 0}, "the gradient of a loss goes back as far as it lasts")
 _INSIDE = Remedy({"clip_recurrent": 1}, "limits the gradient inside the recurrence, step by step")
 _SLOWER = Remedy({"learning_rate": 0.0003}, "large steps drive units to the ends of their range")
 
@@ -54,7 +55,7 @@ def remedies(
         memory: effective memory in steps.
         length: of the median text, the memory that is wanted.
         gradient_norm: mean over training, if known.
-        settings: those in use; what they already say, or forbid, is left out.
+        settings: those in use; what they already say, go beyond, or forbid, is left out.
     """
     in_use = dict(settings or {})
     chrono = Remedy(
@@ -81,8 +82,25 @@ def remedies(
         found += [_MEAN, short]
     if kind == "saturated":
         found = [_SLOWER, *found]
+    if kind == "vanishing" and 0 < (in_use.get("bptt_truncate") or 0) <= memory:
+        found = [_WHOLE, _MEAN]
     found = [_fitting(remedy, in_use) for remedy in found if not _forbidden(remedy, in_use)]
-    return [remedy for remedy in found if not remedy.settings.items() <= in_use.items()]
+    return [
+        remedy
+        for remedy in found
+        if not all(_is_done(name, to, in_use.get(name)) for name, to in remedy.settings.items())
+    ]
+
+
+def _is_done(name: str, wanted: Any, given: Any) -> bool:
+    """Whether the setting in use is what is wanted, or goes further."""
+    if given is None:
+        return False
+    if name in ("clip_norm", "clip_recurrent", "learning_rate", "bptt_truncate"):  # 0 is none, or chosen by the data
+        return bool(0 < given <= wanted)
+    if name == "memory":
+        return bool(given >= wanted)
+    return bool(given != "last" if name == "pooling" else given == wanted)
 
 
 def _forbidden(remedy: Remedy, in_use: dict[str, Any]) -> bool:
@@ -94,7 +112,17 @@ def _forbidden(remedy: Remedy, in_use: dict[str, Any]) -> bool:
 
 
 def _fitting(remedy: Remedy, in_use: dict[str, Any]) -> Remedy:
-    """Another cell does not take the start values of this one."""
-    if "cell" in remedy.settings and in_use.get("init", "default") not in ("default", "orthogonal"):
-        return replace(remedy, settings={"init": "default", **remedy.settings})
-    return remedy
+    """With what another cell does not take, and this one has, set back."""
+    cell = remedy.settings.get("cell")
+    if cell is None:
+        return remedy
+    back: dict[str, Any] = {}
+    if in_use.get("init", "default") not in ("default", "orthogonal") and "init" not in remedy.settings:
+        back["init"] = "default"
+    if cell != "lstm" and in_use.get("zoneout_cell"):
+        back["zoneout_cell"] = 0
+    if cell == "leaky" and in_use.get("information_flow"):
+        back["information_flow"] = 0
+    if cell == "leaky" and in_use.get("leak", "log") != "log":
+        back["leak"] = "log"
+    return replace(remedy, settings={**back, **remedy.settings})

@@ -33,6 +33,12 @@ def verdict(memory: Memory, length: int, squashed: float | None, finite: bool = 
         )
     if not finite:
         return Verdict("exploding", "states are no finite numbers any more: nothing is learned from them")
+    if memory.end == "cut" and memory.steps < length:
+        return Verdict(
+            "vanishing",
+            f"bptt_truncate ends the gradient after {steps}, of {length} that the median text has: what stands further "
+            f"back from a loss than that learns nothing from it",
+        )
     if memory.end == "open" or memory.steps >= length:
         reached = f"all {memory.steps} steps looked at" if memory.end == "open" else f"{steps} (texts have {length})"
         return Verdict("healthy", f"the gradient of the median text stays within a factor of {LOST:.0f} over {reached}")

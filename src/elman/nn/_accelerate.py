@@ -125,8 +125,19 @@ def _is_recurrent(module: Module) -> bool:
 def _why_not_ours(layer: Module) -> str:
     if isinstance(layer, Recurrent):
         return "already ours"
+    return _why_fixed(layer, _TO_OURS) or _why_unlike(layer)
+
+
+def _why_unlike(layer: Module) -> str:
+    """What of this layer our class would misread; "" for nothing."""
     away = {parameter.device.type for parameter in layer.parameters()} - {"cpu", "meta"}
-    return _why_fixed(layer, _TO_OURS) or (f"on {min(away)}; our kernels are for the CPU" if away else "")
+    if away:
+        return f"on {min(away)}; our kernels are for the CPU"
+    theirs = parametrize.type_before_parametrizations(layer)
+    shared = {*dir(theirs), *torch.nn.RNNBase.__annotations__, "nonlinearity"}
+    own = {*vars(layer), *layer._parameters, *layer._buffers, *layer._modules}
+    taken = own & ({"h_0", "c_0", *dir(_TO_OURS[theirs])} - shared)
+    return f"it has an attribute {min(taken)!r}, which means something else in ours" if taken else ""
 
 
 def _why_not_torch(layer: Module) -> str:

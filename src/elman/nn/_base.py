@@ -67,6 +67,7 @@ class Recurrent(Regularised):
     vectors: ClassVar[str] = ""  # name of the parameter that is `vectors` in `elman.ops.Weights`
     is_cell_alone: ClassVar[bool] = True  # whether a direction is the cell over the sequence and nothing else
 
+    is_top: bool = True  # whether no further layer of a stack reads its output
     proj_size: int = 0
     init: str = "uniform"
     memory: int = 100

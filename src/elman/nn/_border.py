@@ -59,7 +59,8 @@ class Border:
         self.batch, self.steps = input.shape[:2] if self._batch_first else input.shape[1::-1]
         self._padding: Padding | None = None
         if lengths is None:
-            self.batch_sizes = torch.full((self.steps if self.batch else 0,), self.batch, dtype=torch.int64)
+            steps = self.steps if self.batch else 0
+            self.batch_sizes = torch.full((steps,), self.batch, dtype=torch.int64, device="cpu")
             self.data = (input.transpose(0, 1) if self._batch_first else input).flatten(0, 1)
             return
         self._padding = Padding(_checked(lengths, self.batch, self.steps), self.steps, self._batch_first)
@@ -90,9 +91,11 @@ class Border:
 
     def unsort(self, state: Tensor, dim: int) -> Tensor:
         """Rows of a state from the ragged order back to the caller's."""
-        if self._order is None:
-            return state
-        inverse = self._inverse if self._inverse is not None else torch.argsort(self._order)
+        inverse = self._inverse
+        if inverse is None:
+            if self._order is None:
+                return state
+            inverse = torch.argsort(self._order)
         return state.index_select(dim, inverse.to(state.device))
 
     def leave(self, output: Tensor) -> Tensor | PackedSequence:

@@ -88,7 +88,7 @@ class _Parting:
         lengths = ragged.lengths_of(batch_sizes, batch)
         rows, steps = ragged.rows_and_steps(batch_sizes)
         read = lengths[rows] - 1 - steps if reverse else steps
-        first = torch.arange(skip)[:, None]
+        first = torch.arange(skip, device=lengths.device)[:, None]
         parts = (lengths - first + skip - 1).div(skip, rounding_mode="floor").clamp(min=0).flatten()
         self.order, place = ragged.sort_by_length(parts)
         self.batch_sizes = ragged.batch_sizes_of(parts)
@@ -97,4 +97,4 @@ class _Parting:
         step = parts[part] - 1 - step if reverse else step
         self.back = (self.batch_sizes.cumsum(0) - self.batch_sizes)[step] + place[part]
         self.elements = torch.argsort(self.back)
-        self.newest = place[((lengths + first) % skip) * batch + torch.arange(batch)].flatten()
+        self.newest = place[((lengths + first) % skip) * batch + torch.arange(batch, device=lengths.device)].flatten()

@@ -79,7 +79,7 @@ def chrono(layer: "Recurrent", longest: int) -> None:
 def recurrent_range(layer: "Recurrent", steps: int, gain: float = 2.0) -> None:
     """IndRNN's recurrent weights so that over `steps` steps a state grows to at most `gain` times itself.
 
-    U(0, gain^(1/steps)); in the last layer, whose newest state is read, from gain^(-1/steps) on, so that it has not
+    U(0, gain^(1/steps)); in the top layer, whose newest state is read, from gain^(-1/steps) on, so that it has not
     died away (Li et al. 2018, section 3.2, and the authors' code).
 
     Raises:
@@ -90,8 +90,8 @@ def recurrent_range(layer: "Recurrent", steps: int, gain: float = 2.0) -> None:
         raise UsageError(f"recurrent_range needs a memory of at least 1 step, got {steps}")
     high = gain ** (1 / steps)
     for index, weight in enumerate(layer.parameters_named("recurrent")):
-        is_last = index >= (layer.num_layers - 1) * len(layer._directions)
-        torch.nn.init.uniform_(weight.detach(), 1 / high if is_last else 0.0, high)
+        is_top = layer.is_top and index >= (layer.num_layers - 1) * len(layer._directions)
+        torch.nn.init.uniform_(weight.detach(), 1 / high if is_top else 0.0, high)
 
 
 def _has_one_matrix(layer: "Recurrent") -> bool:
@@ -106,6 +106,10 @@ def _has_time_constant(layer: "Recurrent") -> bool:
     return _has_gate(layer) or bool(layer.parameters_named("leak_logit"))
 
 
+def _own_forget_bias(layer: "Recurrent") -> None:
+    forget_bias(layer, 1.0 if layer.forget_bias is None else layer.forget_bias)
+
+
 class Start(NamedTuple):
     """Start values, and what they are for, as a test and in words."""
 
@@ -118,7 +122,9 @@ INITS = {
     "uniform": Start(lambda layer: None, lambda layer: True, "all"),  # torch.nn's
     "identity": Start(identity, _has_one_matrix, "cells with one recurrent matrix and no gates"),
     "orthogonal": Start(orthogonal, lambda layer: ops.CELLS[layer.cell].product, "cells with a recurrent matrix"),
-    "forget_bias": Start(forget_bias, _has_gate, "cells with a gate that keeps or writes the state, and with biases"),
+    "forget_bias": Start(
+        _own_forget_bias, _has_gate, "cells with a gate that keeps or writes the state, and with biases"
+    ),
     "chrono": Start(
         lambda layer: chrono(layer, layer.memory), _has_time_constant, "cells with gates and biases, and learned leaks"
     ),

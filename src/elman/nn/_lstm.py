@@ -22,6 +22,11 @@ class LSTM(DoubleState, torch.nn.RNNBase):
     gates, keep_gates, write_gates = "ifgo", "f", "i"
     own_options: ClassVar[tuple[str, ...]] = ("proj_size",)
 
+    # Nothing here calls them; models that were written for torch.nn.LSTM may.
+    check_forward_args = torch.nn.LSTM.check_forward_args  # type: ignore[assignment]
+    get_expected_cell_size = torch.nn.LSTM.get_expected_cell_size
+    permute_hidden = torch.nn.LSTM.permute_hidden  # type: ignore[assignment]
+
     def __init__(
         self,
         input_size: int,

@@ -226,7 +226,7 @@ class _Windows:
 
     def last_of_rows(self, batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
         """For each row with steps its last element, and that element's window."""
-        rows = torch.arange(int(batch_sizes[0]))
+        rows = torch.arange(int(batch_sizes[0]), device=batch_sizes.device)
         lengths = ragged.lengths_of(batch_sizes, len(rows))
         elements = (batch_sizes.cumsum(0) - batch_sizes)[lengths - 1] + rows
         return elements, self._place[elements]

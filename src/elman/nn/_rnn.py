@@ -28,7 +28,7 @@ class RNN(SingleState, torch.nn.RNNBase):
     """
 
     own_options: ClassVar[tuple[str, ...]] = ("nonlinearity",)
-    nonlinearity: str
+    nonlinearity: str = "tanh"
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from ..errors import ShapeError, UsageError
 from ._base import Recurrent, State
 from ._border import Border, Lengths
 from ._cells import CELLS
-from ._initial import INITS, check
+from ._initial import INITS, check, start
 from ._merge import check_merge, merged, merged_size
 
 STARTS = ("default", *INITS)
@@ -70,6 +70,10 @@ class Stack(torch.nn.Module):
             layer = CELLS[cell](widths[-1], hidden_size, bidirectional=bidirectional, **options, **own)
             self.layers.append(layer)
             widths.append(merged_size(layer.output_size, merge) if bidirectional else layer.output_size)
+        for layer in layers_of(self)[:-1]:
+            layer.is_top = False
+            if layer.init == "recurrent_range":  # which asks for it, and has been drawn
+                start(layer)
         if residual and all(a != b for a, b in pairwise(widths)):
             raise UsageError(f"residual connections need a layer as wide as its input, got the widths {widths}")
         self.output_size = widths[-1]

@@ -119,7 +119,7 @@ class Stateful(torch.nn.Module):
         steps, batch = x.shape[:2]
         if self.fresh is not None and len(self.fresh) != batch:
             raise ShapeError(f"Expected a chunk of {len(self.fresh)} streams as before, got {batch}; see reset()")
-        begins = torch.zeros(steps, batch, dtype=torch.bool)
+        begins = torch.zeros(steps, batch, dtype=torch.bool, device="cpu")
         begins[0] = True if self.fresh is None else self.fresh.cpu()
         if starts is None:
             return begins
@@ -176,6 +176,8 @@ class Stateful(torch.nn.Module):
         self.read = read
         if self.overlap:
             self.past, self.past_starts = past.detach().clone(), past_starts
+        else:  # a checkpoint of a layer with an overlap brings some
+            self.past = self.past_starts = None
 
     def _forget(self) -> None:
         for name in [name for name in self._buffers if name.startswith("state_")]:
@@ -197,7 +199,7 @@ class Stateful(torch.nn.Module):
 def _read_after(begins: Tensor, read: Tensor | None) -> Tensor:
     """[B] steps since the first of each stream's document, behind a chunk before which it was `read`."""
     steps = len(begins)
-    last = torch.where(begins, torch.arange(steps)[:, None], -1).amax(0)
+    last = torch.where(begins, torch.arange(steps, device=begins.device)[:, None], -1).amax(0)
     return torch.where(last < 0, steps if read is None else steps + read.cpu(), steps - last)
 
 
@@ -220,12 +222,12 @@ class _Documents:
         steps, batch = begins.shape
         if not begins[1:].any():  # every stream is one row: nothing moves
             self.stream = self.elements = self.places = self.last = slice(None)
-            self.fresh, self.batch_sizes = begins[0], torch.full((steps,), batch)
+            self.fresh, self.batch_sizes = begins[0], torch.full((steps,), batch, device="cpu")
             return
         cuts = begins.clone()
         cuts[0] = True
         at = cuts.T.flatten().nonzero()[:, 0]  # stream after stream
-        lengths = torch.diff(at, append=torch.tensor([batch * steps]))
+        lengths = torch.diff(at, append=at.new_tensor([batch * steps]))
         order, place = ragged.sort_by_length(lengths)
         self.stream, first = at[order] // steps, at[order] % steps
         self.fresh = begins[first, self.stream]

@@ -130,7 +130,9 @@ class TextRNN(torch.nn.Module):
         for layer in self.recurrent_layers:
             if self.init != "uniform":
                 self._start(layer)
-            if self.init != "default":
+            if self.init == "forget_bias":
+                _initial.forget_bias(layer, self.forget_bias)
+            elif self.init != "default":
                 _initial.INITS[self.init].apply(layer)
 
     def _start(self, layer: Recurrent) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import ShapeError
 from . import _kernels
 
 DTYPES = (torch.float32, torch.float64)
@@ -15,7 +16,13 @@ _BLOCK_ELEMENTS = 1 << 18  # from here on memory is worth a kept block
 
 
 def address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()
+    """Where a tensor lies; 0 for none. Raises ShapeError for a tensor without memory of its own."""
+    if tensor is None:
+        return 0
+    place = tensor.data_ptr()
+    if not place and tensor.numel():
+        raise ShapeError(f"Expected a tensor in the CPU's memory, got a {type(tensor).__name__}, which holds none")
+    return place
 
 
 def kernel(function: str, dtype: torch.dtype) -> Callable[..., Any]:

@@ -90,7 +90,7 @@ class Run:
         if self.elements <= size * 3 // 2:
             return [self.whole()]
         count = round(self.elements / size)
-        targets = torch.arange(1, count) * self.elements // count
+        targets = torch.arange(1, count, device="cpu") * self.elements // count
         cuts = [0, *torch.searchsorted(self.offsets, targets).unique().tolist(), self.steps]
         ends = self.offsets[cuts].tolist()
         found = [

@@ -46,7 +46,7 @@ def backward(
     first = earlier < 0
 
     # The one step: each element is a row, and its state before is what its row had then.
-    elements = torch.tensor([whole.elements])
+    elements = torch.tensor([whole.elements], device="cpu")
     before = tuple(
         torch.where(first[:, None], start[rows], kept[earlier])
         for start, kept in zip(state_0, (output, None if inner is None else inner[:, : whole.hidden]), strict=False)
@@ -62,7 +62,7 @@ def backward(
     if doutput is not None:
         dstates[0].copy_(doutput)
     dstate_0 = tuple(torch.zeros_like(start) for start in state_0)
-    never = whole.batch if not len(batch_sizes) else int(batch_sizes[0])
+    never = int(batch_sizes[0]) if len(batch_sizes) else 0
     for d, d_0, final in zip(dstates, dstate_0, dstate_n, strict=True):
         if final is not None:
             d[last] += final[rows[last]]
@@ -89,8 +89,8 @@ def backward(
 
     of_data, of_weights = needs
     norms = data.new_zeros(run.elements, 3) if record else None
-    if norms is not None and dh_whole is not None:
-        norms[:, 0], norms[:, 1], norms[:, 2] = dh_whole.norm(dim=1), float("nan"), total.norm(dim=1)
+    if norms is not None and dh_whole is not None:  # how dL/dc arrives by h differs from cell to cell and is not summed
+        norms[:, 0], norms[:, 2] = dh_whole.norm(dim=1), total.norm(dim=1)
     dweights: tuple[Tensor | None, ...] = (None,) * 4
     ddata = matmul(total, weights.weight_ih) if of_data else None
     if of_weights:

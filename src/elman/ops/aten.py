@@ -6,6 +6,7 @@ each row from its own end, and an LSTM's cell state is held still over padding (
 """
 
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -38,12 +39,13 @@ def recurrent(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """See `elman.ops.reference.recurrent`; `options` are plain."""
     if batch_sizes.numel() == 0:
-        return data.new_empty(0, state_0[0].shape[1]), state_0
+        none = torch.mm(data, weights.weight_ih.t())  # known to autograd, as a result of some elements is
+        return none[:, : state_0[0].shape[1]], state_0
     if cell == "lstm":
         return _lstm(data, batch_sizes, state_0[0], state_0[1], weights, reverse)
     x, _ = _spread(data, batch_sizes, state_0[0].shape[0], reverse)
     out, _ = getattr(torch._VF, cell)(x, state_0[0][None].contiguous(), _given(weights), *_flags(weights))
-    output, h_n = _gather(out, batch_sizes, state_0[0], reverse)
+    output, h_n = _gather(out, len(data), batch_sizes, state_0[0], reverse)
     return output, (h_n,)
 
 
@@ -54,11 +56,17 @@ def _lstm(
     if padding is not None:
         x, weights = _hold(x, padding, weights)
     states = (h_0[None].contiguous(), c_0[None].contiguous())
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
+    with _quiet():
         out, _, c_n = torch._VF.lstm(x, states, _given(weights), *_flags(weights))
-    output, h_n = _gather(out, batch_sizes, h_0, reverse)
+    output, h_n = _gather(out, len(data), batch_sizes, h_0, reverse)
     return output, (h_n, c_n[0])
+
+
+def _quiet() -> AbstractContextManager[object]:
+    """Without torch's warning that oneDNN has no projections; a compiler cannot follow a filter, and does not warn."""
+    if torch.compiler.is_compiling():
+        return nullcontext()
+    return warnings.catch_warnings(action="ignore", category=UserWarning)
 
 
 def _given(weights: Weights) -> list[Tensor]:
@@ -70,13 +78,14 @@ def _flags(weights: Weights) -> tuple[bool, int, float, bool, bool, bool]:
     return weights.bias_ih is not None, 1, 0.0, torch.is_grad_enabled(), False, False
 
 
-def _is_uniform(batch_sizes: Tensor, batch: int) -> bool:
-    return int(batch_sizes[-1]) == batch
+def _is_uniform(elements: int, batch_sizes: Tensor, batch: int) -> bool:
+    """Whether every row has every step: by sizes alone, which a compiler knows."""
+    return elements == batch_sizes.numel() * batch
 
 
 def _spread(data: Tensor, batch_sizes: Tensor, batch: int, reverse: bool) -> tuple[Tensor, Tensor | None]:
     """Ragged [N, I] to padded [T, B, I] in the order of processing, and where the padding is (None: nowhere)."""
-    if _is_uniform(batch_sizes, batch):
+    if _is_uniform(len(data), batch_sizes, batch):
         x = data.view(batch_sizes.numel(), batch, -1)
         return (x.flip(0) if reverse else x), None
     index, padding = (i.to(data.device) for i in ragged.padded_index(batch_sizes, batch, reverse))
@@ -84,10 +93,10 @@ def _spread(data: Tensor, batch_sizes: Tensor, batch: int, reverse: bool) -> tup
     return x.masked_fill(padding[..., None], 0), padding
 
 
-def _gather(out: Tensor, batch_sizes: Tensor, h_0: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
+def _gather(out: Tensor, elements: int, batch_sizes: Tensor, h_0: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
     """Padded [T, B, H] in the order of processing to ragged [N, H], and each row's last state [B, H]."""
     batch = h_0.shape[0]
-    if _is_uniform(batch_sizes, batch):
+    if _is_uniform(elements, batch_sizes, batch):
         return (out.flip(0) if reverse else out).flatten(0, 1), out[-1]
     output = out.flatten(0, 1).index_select(0, ragged.packed_index(batch_sizes, batch, reverse).to(out.device))
     lengths = ragged.lengths_of(batch_sizes, batch).to(out.device)

@@ -3,7 +3,8 @@
 `native` (default) is `elman.ops.native`, `torch` is `elman.ops.aten`, `reference` is `elman.ops.reference`; all have
 the function `recurrent` with the same arguments. `native` runs float32 and float64 on the CPU. What it does not cover
 goes to `torch` if torch has it (classical cells without options: on CUDA torch calls cuDNN; other types; LSTMs with a
-projection), and else to `reference`; so do calls under `torch.func`'s transforms (vmap, grad, jvp ..). There is no
+projection), and else to `reference`; so do calls under `torch.func`'s transforms (vmap, grad, jvp ..) and in
+forward mode. There is no
 other fallback; `path` tells which one a call takes.
 """
 
@@ -20,6 +21,7 @@ from .options import Options
 from .recording import current_sink
 from .reference import CELLS
 from .reference.cell import State
+from .watched import is_transformed
 from .weights import Weights
 
 _BACKENDS: dict[str, ModuleType] = {"native": native, "torch": aten, "reference": reference}
@@ -51,10 +53,10 @@ def path(data: Tensor, weights: Weights, cell: str = "lstm", options: Options | 
     on_torch = aten.covers(cell, options) and not watched
     if _current == "reference" or (_current == "torch" and not on_torch):
         return "reference"
+    if not torch.compiler.is_compiling() and is_transformed():
+        return "reference"
     if _current == "torch" or not native.covers(data, weights, cell):
         return "torch" if on_torch else "reference"
-    if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
-        return "reference"
     return "native"
 
 
@@ -81,9 +83,11 @@ def recurrent(
         output [N, H] and the final state.
     Raises:
         UsageError: an unknown cell; weights, states or options that the cell does not have.
+        ShapeError: sizes that do not fit; tensors of several devices, or of another type than the weights'.
     """
     options = options or Options()
     check(cell, state_0, weights, options)
+    _check_place(data, batch_sizes, state_0, weights)
     chosen = path(data, weights, cell, options)
     if chosen == "reference" and torch.is_grad_enabled() and (options.by_hand or current_sink() is not None):
         return by_hand.recurrent(cell, data, batch_sizes, state_0, weights, reverse=reverse, options=options)
@@ -122,6 +126,19 @@ def check(cell: str, state_0: State, weights: Weights, options: Options) -> None
         raise ShapeError(f"Expected mask of size {tuple(sizes[0])}, got {tuple(options.mask.shape)}")
     if options.zoneout is not None and len(options.zoneout) != known.states:
         raise ShapeError(f"cell {cell} needs zoneout for {known.states} states, got {len(options.zoneout)}")
+
+
+def _check_place(data: Tensor, batch_sizes: Tensor, state_0: State, weights: Weights) -> None:
+    """Raises ShapeError unless all is on one device, the batch sizes on the CPU, and of one type where none is cast."""
+    device = data.device
+    for tensor in (*state_0, *weights):
+        if tensor is not None and tensor.device != device:
+            raise ShapeError(f"Expected weights and states on the input's device {device}, got one on {tensor.device}")
+    if batch_sizes.device.type != "cpu":
+        raise ShapeError(f"Expected batch_sizes on the CPU, got them on {batch_sizes.device}")
+    wanted = weights.weight_ih.dtype
+    if data.dtype != wanted and not torch._C._is_any_autocast_enabled():
+        raise ShapeError(f"Expected input of the weights' type {wanted}, got {data.dtype}")
 
 
 def rnn(

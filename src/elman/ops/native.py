@@ -21,6 +21,7 @@ from ._run import GATES
 from .kernels import Result
 from .options import Options
 from .recording import Record, current_sink
+from .watched import is_traced, is_transformed
 from .weights import Weights
 
 _INPUTS = (
@@ -61,7 +62,8 @@ def is_direct(x: Tensor) -> bool:
         or type(x) is not Tensor
         or x.dtype not in DTYPES
         or not x.is_cpu
-        or torch._C._are_functorch_transforms_active()
+        or is_transformed()
+        or is_traced()
         or torch.is_autocast_enabled("cpu")
         or is_in_torch_dispatch_mode()
     )
@@ -204,7 +206,8 @@ def _record(
     weights, _ = _from_operator(others, ctx.numbers)
     state_0 = (h_0,) if c_0 is None else (h_0, c_0)
     of_dh, of_dc, of_gates = norms.double().unbind(1)
-    of_dc = of_dc if c_0 is not None else of_dc[:0]
+    truncate, _, _ = ctx.numbers
+    of_dc = of_dc if c_0 is not None and truncate < 0 else of_dc[:0]
     inner = inner[..., : h_0.shape[1]]  # without what a normalised cell keeps beside it
     value = float(omega) if omega.numel() else 0.0
     return Record(

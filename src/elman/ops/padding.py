@@ -1,7 +1,7 @@
 """Between padded tensors and the ragged layout: `unpad` and `pad`, each the other's gradient.
 
-On the CPU the copies are the kernels'; on other devices, in a compiled graph and under `torch.func` they are torch's
-indexing. Any dtype.
+On the CPU the copies are the kernels'; on other devices, in a compiled or traced graph and where operations are
+transformed they are torch's indexing. Any dtype.
 """
 
 from typing import Any
@@ -12,6 +12,7 @@ from torch import Tensor
 from . import _kernels, ragged
 from ._addresses import memory
 from ._run import lay_out
+from .watched import is_traced, is_transformed
 
 
 class Padding:
@@ -82,7 +83,8 @@ def _by_kernel(tensor: Tensor) -> bool:
         not torch.compiler.is_compiling()
         and tensor.device.type == "cpu"
         and type(tensor) in (Tensor, torch.nn.Parameter)
-        and not torch._C._are_functorch_transforms_active()
+        and not is_transformed()
+        and not is_traced()
     )
 
 

@@ -35,9 +35,9 @@ def lengths_of(batch_sizes: Tensor, batch: int) -> Tensor:
 
 def rows_and_steps(batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
     """For each of the N elements its row [N] and its step [N]."""
-    steps = torch.repeat_interleave(torch.arange(batch_sizes.numel()), batch_sizes)
+    steps = torch.repeat_interleave(torch.arange(batch_sizes.numel(), device=batch_sizes.device), batch_sizes)
     starts = batch_sizes.cumsum(0) - batch_sizes
-    rows = torch.arange(steps.numel()) - starts[steps]
+    rows = torch.arange(steps.numel(), device=steps.device) - starts[steps]
     return rows, steps
 
 
@@ -70,12 +70,12 @@ def padded_index(batch_sizes: Tensor, batch: int, reverse: bool = False) -> tupl
         index [T, B] into `data` (0 where there is nothing), and padding [T, B] bool.
     """
     lengths = lengths_of(batch_sizes, batch)
-    step = torch.arange(batch_sizes.numel())[:, None]
+    step = torch.arange(batch_sizes.numel(), device=batch_sizes.device)[:, None]
     padding = step >= lengths
     if reverse:
         step = (lengths - 1 - step).clamp(min=0)
     starts = batch_sizes.cumsum(0) - batch_sizes
-    index = starts[step] + torch.arange(batch)
+    index = starts[step] + torch.arange(batch, device=starts.device)
     return index.masked_fill(padding, 0), padding
 
 

@@ -1,5 +1,6 @@
 """What a backward pass knows about time, handed to whoever asks: the source of `elman.diagnostics`."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -21,7 +22,7 @@ class Record(NamedTuple):
     gates: Tensor  # [N, G*H] after their nonlinearity; empty where the cell keeps none
     inner: Tensor  # [N, H] c of the LSTM kinds; empty where the cell has none
     dh_norm: Tensor  # [N] float64, |dL/dh_t| by all ways together
-    dc_norm: Tensor  # [N] float64, |dL/dc_t| by all ways together; empty where there is no c
+    dc_norm: Tensor  # [N] float64, |dL/dc_t| by all ways together; empty where there is no c, or where it is truncated
     # [N] float64, |dL/da_t| of the pre-activations, of a normalised cell |dL/d(W_hh h)|; empty where it is not known
     dgates_norm: Tensor
     omega: float  # the information-flow regulariser before its weight; 0 if it was not asked for
@@ -29,22 +30,29 @@ class Record(NamedTuple):
 
 Sink = Callable[[Record], None]
 _sinks: tuple[Sink, ...] = ()
+_changing = threading.Lock()
 
 
 @contextmanager
 def recording(sink: Sink) -> Iterator[None]:
     """Call `sink(record)` once per layer and direction in every backward pass inside; holds for all threads.
 
-    Blocks inside each other are all told.
+    Blocks that are open at the same time, inside each other or in several threads, are all told.
 
     While it is on, a layer takes the kernels or the reference, never torch's own operators.
     """
     global _sinks
-    before, _sinks = _sinks, (*_sinks, sink)
+
+    def own(record: Record) -> None:  # another one for every block, whatever is handed in
+        sink(record)
+
+    with _changing:
+        _sinks = (*_sinks, own)
     try:
         yield
     finally:
-        _sinks = before
+        with _changing:
+            _sinks = tuple(other for other in _sinks if other is not own)
 
 
 def current_sink() -> Sink | None:

@@ -5,7 +5,7 @@ Knows losses and batches; knows nothing of text, classes or files of data.
 
 from . import model_folder, run_folder
 from .checkpoint import write_tensors, write_text
-from .history import Epoch, from_csv, gradient_summary, to_csv
+from .history import Epoch, from_csv, gradient_summary, read_history, to_csv
 from .interrupt import StopRequest, stop_requests
 from .loop import FitEvents, Interrupted, Listener, Step, Task, Trainer
 from .optimize import build_optimizer, clip, products_in
@@ -32,6 +32,7 @@ __all__ = [
     "gradient_summary",
     "model_folder",
     "products_in",
+    "read_history",
     "run_folder",
     "stop_requests",
     "to_csv",

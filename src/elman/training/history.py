@@ -3,6 +3,9 @@
 import csv
 import io
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from ..errors import ModelFolderError
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,16 @@ def from_csv(text: str) -> list[Epoch]:
         Epoch(**{k: int(v) if k == "epoch" else (float(v) if v else None) for k, v in row.items()})  # type: ignore[arg-type]
         for row in rows
     ]
+
+
+def read_history(path: Path) -> list[Epoch]:
+    """The history in a file, empty if there is none. Raises ModelFolderError if it is damaged."""
+    if not path.exists():
+        return []
+    try:
+        return from_csv(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelFolderError(f"{path}: expected one line an epoch, got {error}") from None
 
 
 def gradient_summary(history: list[Epoch], clip_norm: float) -> dict[str, float]:

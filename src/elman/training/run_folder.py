@@ -45,6 +45,14 @@ def check(folder: Path, *, overwrite: bool, resume: bool) -> None:
         raise RunFolderError(f"{folder}: the folder exists and is not a run of Elman; it is not overwritten")
 
 
+def make(folder: Path) -> None:
+    """Make a folder unless it is there. Raises RunFolderError if that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"{folder}: cannot be written ({error.strerror})") from None
+
+
 @contextmanager
 def begun(folder: Path, config_toml: str, *, resume: bool) -> Iterator[None]:
     """A run inside: the folder is there, empty but for the settings unless the run goes on.
