@@ -135,6 +135,12 @@ OPTIONS = [
 ]
 
 
+def test_a_cell_that_is_not_recorded_is_refused_before_anything_is_read(tmp_path):
+    refused(
+        run("train", tmp_path / "none.csv", "--out", tmp_path / "r", "--diagnose", "--cell", "scrn"), 2, "scrn is not"
+    )
+
+
 @pytest.mark.parametrize("kind", ["vanishing", "exploding", "saturated"])
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if cell not in ("scrn",)])
 def test_every_remedy_is_a_setting_that_the_classifier_takes(cell, kind):

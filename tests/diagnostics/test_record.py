@@ -13,6 +13,7 @@ from elman.diagnostics._trace import side_by_side
 from elman.errors import NoRecurrentLayerError, NotAModuleError, UsageError
 from elman.nn import GRU, LSTM, RNN, LayerNormGRU, LayerNormLSTM, TextRNN
 from elman.ops.recording import current_sink
+from tolerances import close
 
 LENGTHS = torch.tensor([4, 9, 0, 7, 7, 1])
 LAYERS = [RNN, LSTM, GRU]
@@ -306,7 +307,7 @@ def test_a_block_without_a_backward_pass_says_so():
 
 
 def test_no_rows_are_refused():
-    with pytest.raises(UsageError, match="rows must be at least 1, got 0"), record(RNN(3, 5), rows=0):
+    with pytest.raises(UsageError, match="rows must be at least 1, a whole number, got 0"), record(RNN(3, 5), rows=0):
         pass
 
 
@@ -344,6 +345,73 @@ def test_calls_without_a_backward_pass_do_not_lend_their_name():
 def test_what_is_no_module():
     with pytest.raises(NotAModuleError, match=r"expected a torch.nn.Module, got int"):
         record(5).__enter__()
+
+
+@pytest.mark.parametrize("layer", [RNN, LSTM])
+def test_the_share_sees_the_state_as_it_enters_the_product(layer):
+    torch.manual_seed(0)
+    module = layer(3, 5, recurrent_dropout=0.6).double()
+    with record(module) as flow:
+        module(torch.randn(9, 4, 3, dtype=torch.float64))[0][-1].sum().backward()
+    (trace,) = flow.traces["l0"]
+    mask = trace.options.mask
+    assert mask is not None and (mask == 0).any()
+    terms = []
+    for lag in range(9):
+        t = 8 - lag
+        h = trace.output.view(9, 4, 5)[t - 1] if t else torch.zeros(4, 5, dtype=torch.float64)
+        terms.append((trace.dgates_norm.view(9, 4)[t] * (h * mask).norm(dim=1)).sum())
+    found = weight_share([trace])["share"]
+    close(torch.tensor(found, dtype=torch.float64), torch.stack(terms) / sum(terms))
+
+
+def test_cells_without_recurrent_weights_have_no_share():
+    module = elman.nn.MinGRU(3, 5)
+    with record(module) as flow:
+        module(torch.randn(9, 4, 3))[0].sum().backward()
+    assert weight_share(flow.traces["l0"]) is None
+
+
+def test_a_unit_that_only_rests_or_is_silent_is_dead():
+    torch.manual_seed(0)
+    module = elman.nn.ClockworkRNN(3, 8, nonlinearity="relu", periods=[1, 4])
+    with torch.no_grad():
+        module.bias_ih_l0[6] = -100.0
+        module.weight_ih_l0[6] = 0
+        module.weight_hh_l0[6] = 0
+        module.bias_hh_l0[6] = 0
+        module.weight_ih_l0[7] = torch.tensor([0.0, 0.0, 9.0])  # sees the third input, which is there between its steps
+        module.weight_hh_l0[7] = 0
+        module.bias_ih_l0[7] = module.bias_hh_l0[7] = -1.0
+    x = torch.rand(9, 2, 3)
+    x[::4, :, 2] = 0
+    with record(module) as flow:
+        output = module(x)[0]
+        output.sum().backward()
+    dead = (output == 0).all(0).all(0).nonzero()[:, 0].tolist()
+    assert elman.diagnostics.dead_units(flow.traces["l0"]) == dead and {6, 7} <= set(dead)
+
+
+@pytest.mark.parametrize(
+    "go", [lambda m, x: torch.compile(m, backend="aot_eager")(x)[0].sum().backward(), lambda m, x: grad_of_grad(m, x)]
+)
+def test_what_cannot_be_recorded_says_so(go):
+    module = GRU(3, 4)
+    with record(module) as flow:
+        go(module, torch.randn(5, 2, 3))
+        with pytest.raises(UsageError, match="uncompiled and without create_graph"):
+            flow.traces  # noqa: B018
+
+
+def grad_of_grad(module, x):
+    torch.autograd.grad(module(x)[0].sum(), list(module.parameters()), create_graph=True)
+
+
+@pytest.mark.parametrize("options", [{"bptt_truncate": 2}, {"clip_recurrent": 1.0}, {"information_flow": 1.0}])
+def test_gradients_by_hand_are_not_for_torch_func(options):
+    module = GRU(3, 4, **options)
+    with pytest.raises(UsageError, match=r"not to be had by torch\.func"):
+        torch.func.grad(lambda x: module(x)[0].sum())(torch.randn(5, 2, 3))
 
 
 def test_blocks_that_overlap_in_time_leave_each_other_alone():

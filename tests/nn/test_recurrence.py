@@ -321,7 +321,7 @@ def test_torchs_cells_of_other_sizes(cell, options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"bptt_truncate": 0}, "bptt_truncate must be at least 1, got 0"),
+        ({"bptt_truncate": 0}, "bptt_truncate must be at least 1, or None for no truncation, got 0"),
         ({"state_size": None}, "state_size must be given"),
         ({"state_size": (5, 0)}, r"at least 1 .* got \(5, 0\)"),
         ({"state_size": ()}, r"at least 1 .* got \(\)"),

@@ -58,6 +58,11 @@ def test_sizes_and_dropout_that_no_layer_has(layer):
         ({"input_size": 4, "hidden_size": 4, "num_layers": 0}, "num_layers must be at least 1, got 0"),
         ({"input_size": 4, "hidden_size": 4, "dropout": 1.5}, "dropout must be at least 0 and at most 1, got 1.5"),
         ({"input_size": 4, "hidden_size": 4, "bptt_truncate": 1.5}, "bptt_truncate must be a whole number, got 1.5"),
+        (
+            {"input_size": 4, "hidden_size": 4, "bptt_truncate": float("inf")},
+            "bptt_truncate must be a whole number, got inf",
+        ),
+        ({"input_size": 4, "hidden_size": 4, "bptt_truncate": 10**30}, "bptt_truncate must be at least 1, or None"),
     ]:
         with pytest.raises(UsageError, match=message):
             layer(**arguments)

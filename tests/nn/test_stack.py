@@ -117,6 +117,18 @@ def test_refusals(make, message):
         make()
 
 
+def test_the_skip_of_dilated_layers_doubles_and_others_have_none():
+    stack = nn.Stack(3, [4, 4, 4], "dilated_gru", dilation=3)
+    assert [layer.dilation for layer in stack.layers] == [3, 6, 12]
+    with pytest.raises(UsageError, match="dilation"):
+        nn.Stack(3, [4, 4], "lstm", dilation=3)
+
+
+def test_states_that_are_no_list_of_layers():
+    with pytest.raises(ShapeError, match="states of 2 layers, got Tensor"):
+        nn.Stack(3, [4, 4], "gru")(torch.zeros(5, 2, 3), torch.zeros(2, 2, 4))
+
+
 def test_sizes_that_do_not_fit():
     stack = Stack(3, (5, 4))
     with pytest.raises(ShapeError, match="Expected input of size 3, got 2"):

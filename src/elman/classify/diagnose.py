@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from .. import __version__, diagnostics
-from ..errors import DataError
+from ..errors import DataError, UsageError
 from ..nn import ARCHITECTURE, TextRNN
 from ..report import diagnosis_figures, write_diagnosis
 from ..text import RaggedIds, read_labelled
 from ..training import Epoch, TensorBoard, read_history, run_folder
 from . import persistence
 from .batches import Encoded
+from .config import ClassifierConfig
 from .evaluate import labels_of
 from .model import Classifier
 from .split import Split
@@ -57,6 +58,7 @@ def diagnose(
     """
     stage("reading")
     classifier = persistence.load(run)
+    check(classifier.config)
     run_folder.make(Path(out or run))
     rows = read_labelled(data, text_column=text_column, label_column=label_column, encoding=encoding)
     split = Split(rows.texts, labels_of(classifier, rows.labels, str(data)))
@@ -73,6 +75,12 @@ def diagnose(
     )
     write(found, Path(out or run), tensorboard=tensorboard)
     return found
+
+
+def check(config: ClassifierConfig) -> None:
+    """Raises UsageError for a network whose gradients are not recorded."""
+    if config.cell == "scrn":
+        raise UsageError("the cell scrn is not recorded, so there is nothing to diagnose; choose another cell")
 
 
 def diagnose_split(

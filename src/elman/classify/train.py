@@ -16,6 +16,7 @@ from ..settings import to_toml
 from ..training import FitEvents, Listener, TensorBoard, gradient_summary, run_folder, stop_requests, to_csv, write_text
 from . import persistence
 from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
+from .diagnose import check as check_recorded
 from .diagnose import diagnose_split
 from .diagnose import write as write_diagnosis
 from .evaluate import evaluate_split
@@ -104,6 +105,8 @@ def train(
     if start or unlabelled:
         refuse_vectors(config)
     check_taught(teachers, taught)
+    if diagnose:
+        check_recorded(config)
     if language_config is not None and not unlabelled:
         raise UsageError("settings of a language model are for the one that unlabelled text is for, got no such text")
     if not (resume and under_way(out)):

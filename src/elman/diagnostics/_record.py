@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import NoRecurrentLayerError, NotAModuleError, UsageError
-from ..nn import TextRNN
+from ..nn import Recurrence, TextRNN
 from ..nn._base import Call, Recurrent, watching
 from ..ops import Weights, ragged
 from ._trace import Trace
@@ -50,7 +50,7 @@ class Flow:
         if not found:
             raise UsageError(
                 f"nothing was recorded of {', '.join(self._found)}: run a forward pass and loss.backward() inside the "
-                f"with block. The SCRN is not recorded"
+                f"with block, uncompiled and without create_graph. The SCRN is not recorded"
             )
         return found
 
@@ -99,8 +99,8 @@ def record(model: torch.nn.Module, rows: int = ROWS) -> Iterator[Flow]:
     """
     if not isinstance(model, torch.nn.Module):
         raise NotAModuleError(f"expected a torch.nn.Module, got {type(model).__name__}")
-    if rows < 1:
-        raise UsageError(f"rows must be at least 1, got {rows}")
+    if not isinstance(rows, int) or rows < 1:
+        raise UsageError(f"rows must be at least 1, a whole number, got {rows}")
     flow = Flow(model, rows)
     with ops.recording(flow._take), watching(flow._note):
         try:
@@ -118,6 +118,8 @@ def _layers(model: torch.nn.Module) -> list[tuple[str, Recurrent]]:
     if not layers:
         theirs = [name or "the model" for name, module in model.named_modules() if isinstance(module, torch.nn.RNNBase)]
         advice = f"; it has torch.nn's ({', '.join(theirs)}), which elman.accelerate(model) exchanges" if theirs else ""
+        if any(isinstance(module, Recurrence) for module in model.modules()):
+            advice += "; Recurrence is not recorded"
         raise NoRecurrentLayerError(
             f"expected a model with a recurrent layer of elman.nn, got {type(model).__name__} without one{advice}"
         )

@@ -88,7 +88,7 @@ def diagnose_layer(traces: list[Trace], *, texts: int = TEXTS, probes: int | Non
         "saturation": gates,
         "time_constants": time_constants(traces),
         "dead_units": dead_units(traces),
-        "omega": first.omega,
+        "omega": sum(trace.omega for trace in traces) / len(traces),
         "memory": memory._asdict(),
         "verdict": verdict(memory, round(median(lengths)), squashed[0] if squashed else None, finite)._asdict(),
     }

@@ -86,12 +86,17 @@ def saturation(traces: list[Trace]) -> list[dict[str, Any]]:
 
 
 def dead_units(traces: list[Trace]) -> list[int] | None:
-    """Units of a relu cell that are 0 at every step of every text: nothing flows back through them. None of others."""
+    """Units of a relu cell that are 0 at every step of every text: nothing flows back through them. None of others.
+
+    A step at which a unit rests, as those of clockwork layers do, does not count.
+    """
     gate = GATES[traces[0].cell][-1]
     values = gate_values(traces)
     if gate.kind != "relu" or not values:
         return None
-    silent = (values[gate.name] == 0).all(0)
+    rests = [trace.options.zoneout[0] == 1 for trace in traces if trace.options.zoneout is not None]
+    silent = values[gate.name] == 0
+    silent = (silent | torch.cat(rests) if rests else silent).all(0)
     units: list[int] = silent.nonzero()[:, 0].tolist()
     return units
 

@@ -277,8 +277,9 @@ class Recurrent(Regularised):
     ) -> tuple[Tensor, State]:
         weights = self._dropped_weights(self._weights(layer, reverse))
         output, final = ops.recurrent(self.cell, data, batch_sizes, state_0, weights, reverse=reverse, options=options)
-        for watcher in _watchers:
-            watcher(Call(self, layer, reverse, data, options, output))
+        if not torch.compiler.is_compiling():
+            for watcher in _watchers:
+                watcher(Call(self, layer, reverse, data, options, output))
         return output, final
 
     def _sequence(self, border: Border, hx: State | None) -> tuple[Tensor, State]:

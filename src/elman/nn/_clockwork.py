@@ -64,7 +64,7 @@ class ClockworkRNN(SingleState):
 
     def _period_of_units(self) -> Tensor:
         """[H]"""
-        modules = torch.arange(self.hidden_size).tensor_split(len(self.periods))
+        modules = torch.arange(self.hidden_size, device="cpu").tensor_split(len(self.periods))
         return torch.cat([torch.full_like(units, p) for units, p in zip(modules, self.periods, strict=True)])
 
     def _weights(self, layer: int, reverse: bool) -> ops.Weights:

@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 from ..errors import ShapeError, UsageError
 from ..ops import ragged
 from ._border import Border, Lengths
+from ._regularised import check_truncation
 
 Cell = Callable[..., tuple[Tensor, Any]]
 State = tuple[Tensor, ...]
@@ -65,8 +66,7 @@ class Recurrence(torch.nn.Module):
         learn_state: bool = False,
     ) -> None:
         super().__init__()
-        if bptt_truncate is not None and bptt_truncate < 1:
-            raise UsageError(f"bptt_truncate must be at least 1, got {bptt_truncate}")
+        check_truncation(bptt_truncate)
         self.cell, self.reverse_cell = cell, reverse_cell
         self.input_size, self.state_sizes = input_size, _state_sizes(cell, state_size)
         for each in (cell, reverse_cell):

@@ -70,10 +70,7 @@ class Regularised(torch.nn.Module):
         for name in ("clip_recurrent", "information_flow"):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"{name} must be at least 0, got {getattr(self, name):g}")
-        if self.bptt_truncate is not None and self.bptt_truncate < 1:
-            raise UsageError(f"bptt_truncate must be at least 1, or None for no truncation, got {self.bptt_truncate}")
-        if self.bptt_truncate is not None and self.bptt_truncate != int(self.bptt_truncate):
-            raise UsageError(f"bptt_truncate must be a whole number, got {self.bptt_truncate}")
+        check_truncation(self.bptt_truncate)
         for name in ("bptt_truncate", "clip_recurrent"):
             if self.information_flow and getattr(self, name):
                 raise UsageError(f"information_flow follows the whole gradient: it does not go with {name}")
@@ -131,6 +128,16 @@ class Regularised(torch.nn.Module):
             return weights
         assert weights.weight_hh is not None
         return weights._replace(weight_hh=dropout(weights.weight_hh, self.weight_drop))
+
+
+def check_truncation(steps: int | None) -> None:
+    """Raises UsageError unless this may be a layer's `bptt_truncate`."""
+    if steps is None:
+        return
+    if not isinstance(steps, int):
+        raise UsageError(f"bptt_truncate must be a whole number, got {steps}")
+    if not 1 <= steps < 2**31:
+        raise UsageError(f"bptt_truncate must be at least 1, or None for no truncation, got {steps}")
 
 
 def dropout_by_row(data: Tensor, batch_sizes: Tensor, batch: int, rate: float) -> Tensor:

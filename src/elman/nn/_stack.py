@@ -64,10 +64,10 @@ class Stack(torch.nn.Module):
         self.batch_first = batch_first
         self.layers = torch.nn.ModuleList()
         widths = [input_size]
-        dilation = options.pop("dilation", 1)
         for number, hidden_size in enumerate(hidden_sizes):
-            own = {"dilation": dilation * 2**number} if "dilation" in CELLS[cell].own_options else {}
-            layer = CELLS[cell](widths[-1], hidden_size, bidirectional=bidirectional, **options, **own)
+            if "dilation" in CELLS[cell].own_options:
+                options["dilation"] = options.get("dilation", 1) * (2 if number else 1)
+            layer = CELLS[cell](widths[-1], hidden_size, bidirectional=bidirectional, **options)
             self.layers.append(layer)
             widths.append(merged_size(layer.output_size, merge) if bidirectional else layer.output_size)
         for layer in layers_of(self)[:-1]:
@@ -104,8 +104,9 @@ class Stack(torch.nn.Module):
 
     def _sequence(self, border: Border, hx: Sequence[State] | None) -> tuple[Tensor, list[State]]:
         """Output [N, output_size] and each layer's final states, rows in the ragged order."""
-        if hx is not None and len(hx) != len(self.layers):
-            raise ShapeError(f"Expected states of {len(self.layers)} layers, got {len(hx)}")
+        if hx is not None and (not isinstance(hx, list | tuple) or len(hx) != len(self.layers)):
+            given = len(hx) if isinstance(hx, list | tuple) else type(hx).__name__
+            raise ShapeError(f"Expected states of {len(self.layers)} layers, got {given}")
         if border.data.shape[-1] != self.input_size:
             raise ShapeError(f"Expected input of size {self.input_size}, got {border.data.shape[-1]}")
         finals: list[State] = []

@@ -90,6 +90,11 @@ def recurrent(
     _check_place(data, batch_sizes, state_0, weights)
     chosen = path(data, weights, cell, options)
     if chosen == "reference" and torch.is_grad_enabled() and (options.by_hand or current_sink() is not None):
+        if is_transformed():
+            raise UsageError(
+                "a gradient that is truncated, clipped, regularised or recorded is not to be had by torch.func or in "
+                "forward mode"
+            )
         return by_hand.recurrent(cell, data, batch_sizes, state_0, weights, reverse=reverse, options=options)
     return _BACKENDS[chosen].recurrent(  # type: ignore[no-any-return]
         cell, data, batch_sizes, state_0, weights, reverse=reverse, options=options

@@ -188,7 +188,7 @@ def _gradients(ctx: Any, doutput: Tensor | None, dh_n: Tensor | None, dc_n: Tens
         return None, *_differentiable(ctx, (doutput, dh_n, dc_n), inputs, needs), *flags
     if kernels.has_reserve(ctx.cell) and not ctx.kept:
         _, _, _, gates, inner = torch.ops.elman.recurrent.default(ctx.cell, *inputs, ctx.reverse, True, *ctx.numbers)
-    sink = current_sink()
+    sink = current_sink() if type(output) is Tensor else None  # a compiler's have no numbers
     ddata, *others, norms, omega = torch.ops.elman.recurrent_backward.default(
         ctx.cell, (needs[0], any(needs[4:11])), doutput, dh_n, dc_n, *inputs, output, gates, inner, ctx.reverse,
         sink is not None, *ctx.numbers,
