@@ -307,8 +307,16 @@ def test_an_accelerated_layer_of_torch_takes_the_options_too():
     ids=str,
 )
 def test_what_cannot_be_meant(name, options, message):
+    """Neither in the constructor nor set later."""
     with pytest.raises(UsageError, match=message):
         CELLS[name](5, 6, **options)
+    layer = CELLS[name](5, 6)
+    if not all(hasattr(layer, option) for option in options):
+        return
+    for option, value in options.items():
+        setattr(layer, option, value)
+    with pytest.raises(UsageError, match=message):
+        layer(torch.zeros(7, 2, 5))
 
 
 @pytest.mark.parametrize(

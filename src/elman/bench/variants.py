@@ -28,12 +28,16 @@ class Variant:
         options: further arguments of the layer; `memory` is the longest length of the run.
         start: changes the initial values.
         settings: optimizer, learning rate, clipping.
+        growth: of a length such as 50-200 the shortest comes first, and the longest so far is multiplied by this
+            whenever the figure is below five goals (a curriculum, Bengio et al. 2009; by length, Zaremba & Sutskever
+            2014); 0 for all lengths from the start.
     """
 
     cell: str
     options: dict[str, Any] = field(default_factory=dict)
     start: Callable[[SequenceNetwork], None] | None = None
     settings: TrainingSettings = ADAM
+    growth: float = 0.0
 
     def layer(self, input_size: int, hidden_size: int, longest: int) -> Recurrent:
         """A new layer for sequences of at most `longest` steps; 0 where that is not known."""
@@ -45,6 +49,7 @@ VARIANTS = {
     "tanh-sgd": Variant("rnn", start=sparse_tanh, settings=SGD),
     "tanh-clip": Variant("rnn", start=sparse_tanh, settings=CLIPPED),
     "tanh-clip-omega": Variant("rnn", {"information_flow": OMEGA}, sparse_tanh, CLIPPED),
+    "tanh-clip-omega-growing": Variant("rnn", {"information_flow": OMEGA}, sparse_tanh, CLIPPED, growth=1.2),
     "tanh": Variant("rnn"),
     "orthogonal": Variant("rnn", {"init": "orthogonal"}),
     "irnn": Variant("rnn", {"nonlinearity": "relu", "init": "identity"}),

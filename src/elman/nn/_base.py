@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any, ClassVar, NamedTuple, Unpack
 
 import torch
@@ -284,6 +285,7 @@ class Recurrent(Regularised):
 
     def _sequence(self, border: Border, hx: State | None) -> tuple[Tensor, State]:
         """All layers and directions: output [N, D * P] and final states [L * D, B, size], rows in the ragged order."""
+        self._check_regularisation()  # attributes may have been set since the last call
         states = self._initial_state(border, hx)
         data = border.data
         finals: list[State] = []
@@ -381,10 +383,12 @@ class Recurrent(Regularised):
         return x, states
 
 
-def check_sizes(input_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
+def check_sizes(input_size: Any, hidden_size: Any, num_layers: Any, dropout: Any) -> None:
     """Raises UsageError for what no layer can be made of."""
     for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
+        if not isinstance(size, Integral):
+            raise UsageError(f"{name} must be a whole number, got {size!r}")
         if size < 1:
             raise UsageError(f"{name} must be at least 1, got {size}")
-    if not 0 <= dropout <= 1:
-        raise UsageError(f"dropout must be at least 0 and at most 1, got {dropout:g}")
+    if not isinstance(dropout, int | float) or not 0 <= dropout <= 1:
+        raise UsageError(f"dropout must be at least 0 and at most 1, got {dropout!r}")
