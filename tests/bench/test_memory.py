@@ -147,6 +147,28 @@ def test_a_goal_seen_on_validation_has_to_hold_on_the_test_sequences(monkeypatch
     assert row["outcome"] == "updates" and row["solved"] is False and row["error"] == 1.4
 
 
+def test_lengths_grow_once_the_shorter_ones_are_easy(monkeypatch, quick):
+    drawn, draw = {20: [], 100: []}, TemporalOrder.draw
+
+    def watched(self, length, size, generator):
+        drawn[size].append(length)
+        return draw(self, length, size, generator)
+
+    monkeypatch.setattr(TemporalOrder, "draw", watched)
+    monkeypatch.setattr(TemporalOrder, "goal", 0.25)  # five of them are more than any figure
+    spec = Run("temporal-order", "tanh-clip-omega-growing", "20-40", 0, hidden_size=4, updates=16)
+    row = run(spec)
+    limits = [20, 24, 28, 33, 39, 40, 40, 40]
+    pairs = [drawn[20][n : n + 2] for n in range(0, 16, 2)]
+    assert all(min(pair) >= 20 and max(pair) <= limit for pair, limit in zip(pairs, limits, strict=True))
+    assert max(max(pair) for pair in pairs) > 28 and max(drawn[100][-100:]) > 33
+    assert row["outcome"] == "updates" and row["length"] == "20-40"
+    monkeypatch.setattr(TemporalOrder, "goal", 0.0)
+    drawn[20].clear()
+    run(spec)
+    assert set(drawn[20]) == {20}
+
+
 def test_limits(monkeypatch, quick):
     assert run(Run("digits", "gru", "data", 0, updates=6))["updates"] == 6
     assert run(Run("digits", "gru", "data", 0, seconds=1e-9))["outcome"] == "seconds"
