@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-_GATED = ("lstm", "gru", "peephole", "coupled", "gru_before", "layer_lstm", "layer_gru", "min_gru", "min_lstm")
+from .gates import GATES
+
+_GATED = {cell for cell, gates in GATES.items() if gates[0].kind == "sigmoid"}
 _UNGATED = ("rnn_tanh", "rnn_relu")
 
 

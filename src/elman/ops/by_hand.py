@@ -54,9 +54,5 @@ class _ByHand(torch.autograd.Function):
         if sink is not None:
             none = output.new_empty(0)
             dh_norm = trace.dstate[0].double().norm(dim=1)
-            sink(
-                Record(
-                    cell, reverse, weights, batch_sizes, state_0, output, none, none, dh_norm, none, none, trace.omega
-                )
-            )
+            sink(Record(cell, reverse, weights, batch_sizes, state_0, output, none, dh_norm, none, none, trace.omega))
         return None, found.dx, *found.dstate_0, *found.dweights

@@ -194,25 +194,20 @@ def _gradients(ctx: Any, doutput: Tensor | None, dh_n: Tensor | None, dc_n: Tens
         sink is not None, *ctx.numbers,
     )  # fmt: skip
     if sink is not None:
-        sink(_record(ctx, inputs, output, gates, inner, norms, omega))
+        sink(_record(ctx, inputs, output, gates, norms, omega))
     found = (ddata, None, *others, None, None, None)
     return None, *(d if need else None for d, need in zip(found, needs, strict=True)), *flags
 
 
-def _record(
-    ctx: Any, inputs: list[Any], output: Tensor, gates: Tensor, inner: Tensor, norms: Tensor, omega: Tensor
-) -> Record:
+def _record(ctx: Any, inputs: list[Any], output: Tensor, gates: Tensor, norms: Tensor, omega: Tensor) -> Record:
     _, batch_sizes, h_0, c_0, *others = inputs
     weights, _ = _from_operator(others, ctx.numbers)
     state_0 = (h_0,) if c_0 is None else (h_0, c_0)
     of_dh, of_dc, of_gates = norms.double().unbind(1)
     truncate, _, _ = ctx.numbers
     of_dc = of_dc if c_0 is not None and truncate < 0 else of_dc[:0]
-    inner = inner[..., : h_0.shape[1]]  # without what a normalised cell keeps beside it
     value = float(omega) if omega.numel() else 0.0
-    return Record(
-        ctx.cell, ctx.reverse, weights, batch_sizes, state_0, output, gates, inner, of_dh, of_dc, of_gates, value
-    )
+    return Record(ctx.cell, ctx.reverse, weights, batch_sizes, state_0, output, gates, of_dh, of_dc, of_gates, value)
 
 
 def _differentiable(

@@ -20,7 +20,6 @@ class Record(NamedTuple):
     state_0: tuple[Tensor, ...]  # [B, H] each
     output: Tensor  # [N, H]
     gates: Tensor  # [N, G*H] after their nonlinearity; empty where the cell keeps none
-    inner: Tensor  # [N, H] c of the LSTM kinds; empty where the cell has none
     dh_norm: Tensor  # [N] float64, |dL/dh_t| by all ways together
     dc_norm: Tensor  # [N] float64, |dL/dc_t| by all ways together; empty where there is no c, or where it is truncated
     # [N] float64, |dL/da_t| of the pre-activations, of a normalised cell |dL/d(W_hh h)|; empty where it is not known
