@@ -163,6 +163,11 @@ def test_lengths_grow_once_the_shorter_ones_are_easy(monkeypatch, quick):
     assert all(min(pair) >= 20 and max(pair) <= limit for pair, limit in zip(pairs, limits, strict=True))
     assert max(max(pair) for pair in pairs) > 28 and max(drawn[100][-100:]) > 33
     assert row["outcome"] == "updates" and row["length"] == "20-40"
+    task, variant = TASKS["temporal-order"](None), VARIANTS["tanh-clip-omega-growing"]
+    training = _Training(spec, task, variant, lambda *_: None)
+    training._grow()
+    assert training.lengths == (20, 24)
+    assert training.optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * math.sqrt(20 / 24))
     monkeypatch.setattr(TemporalOrder, "goal", 0.0)
     drawn[20].clear()
     run(spec)

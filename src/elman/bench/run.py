@@ -107,6 +107,7 @@ class _Training:
         self.asked = bounds(spec.length)
         self.lengths = (self.asked[0],) * 2 if variant.growth else self.asked  # of the sequences now learned from
         self.network = build(task, variant, spec.hidden_size, self.asked[1])
+        self.optimizer = build_optimizer(self.network.parameters(), self.settings)
         self.most = spec.updates or task.updates
         self.progress = progress
         # Streams of their own, so that how often is measured does not change what is learned from.
@@ -163,8 +164,7 @@ class _Training:
     def _train(self, started: float) -> str:
         """Returns why it ended; leaves the weights of the best check, or those that solved the task."""
         task, network, settings = self.task, self.network, self.settings
-        parameters = list(network.parameters())
-        optimizer = build_optimizer(parameters, settings)
+        parameters, optimizer = list(network.parameters()), self.optimizer
         stale = 0
         while self.updates < self.most:
             batch = task.draw(between(self.lengths, self.random["train"]), task.batch_size, self.random["train"])
@@ -203,10 +203,15 @@ class _Training:
         return remembered(self.network, self.task, first_rows(batch))
 
     def _grow(self) -> None:
-        """Sequences up to a longer length from now on; what did best on shorter ones is no measure any more."""
+        """Sequences up to a longer length from now on; what did best on shorter ones is no measure any more.
+
+        The rate falls as 1 / sqrt(longest): a gradient that comes from further back is steeper.
+        """
         low, high = self.lengths
-        self.lengths = low, min(self.asked[1], max(high + 1, int(high * self.variant.growth)))
-        self.best = math.inf
+        high = min(self.asked[1], max(high + 1, int(high * self.variant.growth)))
+        self.lengths, self.best = (low, high), math.inf
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * math.sqrt(low / high)
 
     @torch.no_grad()
     def _measure(self, split: str, lengths: tuple[int, int]) -> float:

@@ -29,8 +29,8 @@ class Variant:
         start: changes the initial values.
         settings: optimizer, learning rate, clipping.
         growth: of a length such as 50-200 the shortest comes first, and the longest so far is multiplied by this
-            whenever the figure is below five goals (a curriculum, Bengio et al. 2009; by length, Zaremba & Sutskever
-            2014); 0 for all lengths from the start.
+            whenever the figure is below five goals, at a rate that falls as its square root (a curriculum, Bengio et
+            al. 2009; by length, Zaremba & Sutskever 2014); 0 for all lengths from the start.
     """
 
     cell: str
@@ -77,4 +77,5 @@ VARIANTS = {
 }
 DEFAULT_VARIANTS = (
     "tanh-sgd", "tanh-clip", "tanh-clip-omega", "irnn-wide", "leaky-relu", "indrnn-2", "lstm", "lstm-chrono", "gru",
+    "gru-chrono",
 )  # fmt: skip
