@@ -205,13 +205,13 @@ class _Training:
     def _grow(self) -> None:
         """Sequences up to a longer length from now on; what did best on shorter ones is no measure any more.
 
-        The rate falls as 1 / sqrt(longest): a gradient that comes from further back is steeper.
+        The rate falls as 1 / longest: a gradient that comes from further back is steeper.
         """
         low, high = self.lengths
         high = min(self.asked[1], max(high + 1, int(high * self.variant.growth)))
         self.lengths, self.best = (low, high), math.inf
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * math.sqrt(low / high)
+            group["lr"] = self.settings.learning_rate * low / high
 
     @torch.no_grad()
     def _measure(self, split: str, lengths: tuple[int, int]) -> float:

@@ -29,7 +29,7 @@ class Variant:
         start: changes the initial values.
         settings: optimizer, learning rate, clipping.
         growth: of a length such as 50-200 the shortest comes first, and the longest so far is multiplied by this
-            whenever the figure is below five goals, at a rate that falls as its square root (a curriculum, Bengio et
+            whenever the figure is below five goals, at a rate divided by as much (a curriculum, Bengio et
             al. 2009; by length, Zaremba & Sutskever 2014); 0 for all lengths from the start.
     """
 
