@@ -117,7 +117,7 @@ class _Training:
         }
         self.curve: list[float] = []
         self.best = math.inf
-        self.weights = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        self._keep()
         self.updates = 0
 
     def row(self) -> dict[str, Any]:
@@ -186,7 +186,7 @@ class _Training:
             stale = 0 if error < self.best else stale + 1
             if error < self.best or (task.goal is not None and error < task.goal):
                 self.best = min(error, self.best)
-                self.weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+                self._keep()
             if task.goal is not None and error < task.goal and self._measure("test", self.asked) < task.goal:
                 return "solved"
             if task.patience and stale >= task.patience:
@@ -202,6 +202,9 @@ class _Training:
         batch = next(iter(self.task.held_out("validation", (longest, longest), generator)))
         return remembered(self.network, self.task, first_rows(batch))
 
+    def _keep(self) -> None:
+        self.weights = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+
     def _grow(self) -> None:
         """Sequences up to a longer length from now on; what did best on shorter ones is no measure any more.
 
@@ -210,6 +213,7 @@ class _Training:
         low, high = self.lengths
         high = min(self.asked[1], max(high + 1, int(high * self.variant.growth)))
         self.lengths, self.best = (low, high), math.inf
+        self._keep()
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * low / high
 
