@@ -22,7 +22,6 @@ from elman.bench.tasks import TASKS
 from elman.bench.temporal_order import TemporalOrder
 from elman.cli._app import run as command
 from elman.errors import DataError, RunFolderError, UsageError
-from elman.report.memory import agreement
 from elman.training import TrainingSettings, build_optimizer
 
 SMALL = {"updates": 4, "hidden_size": 4}
@@ -272,69 +271,6 @@ def test_remembered_steps():
     assert remembered(dilated, task, batch)["steps"] % 5 == 0
 
 
-def row(variant, length, seed, solved, error, updates=100, task="adding", goal=0.01, **changes):
-    outcome = "solved" if solved else "updates"
-    return {
-        "task": task, "variant": variant, "length": length, "seed": seed, "solved": solved, "error": error,
-        "updates": updates, "goal": goal, "guess": 1 / 6, "measure": "mean squared error", "outcome": outcome,
-        "longer": {}, "memory": None, "hidden_size": 50, "seconds": 1.0, **changes,
-    }  # fmt: skip
-
-
-def reach(start, end):
-    return {when: {"steps": 3, "end": "open", "projected": steps} for when, steps in (("start", start), ("end", end))}
-
-
-ROWS = [
-    row("gru", "100", 0, True, 0.002, 300, longer={"400": 0.02}, memory=reach(10.0, 70.0)),
-    row("gru", "100", 1, True, 0.004, 500, longer={"400": 0.04}, memory=reach(30.0, None)),
-    row("gru", "100", 2, False, 0.1, 900, longer={"400": 0.06}, memory=reach(20.0, None)),
-    row("tanh", "100", 0, False, None, 7, outcome="diverged"),
-    row("tanh", "100", 1, False, 0.17, 900),
-    row("gru", "data", 0, None, 8.5, 700, task="jsb", goal=None, guess=None, measure="nats per step"),
-]
-
-
-def test_summary():
-    gru, tanh, jsb = results.summary(ROWS)
-    assert (gru["runs"], gru["solved"], gru["updates"], gru["errors"]) == (3, 2, 300, [0.002, 0.004, 0.1])
-    assert gru["longer"] == {"400": [0.02, 0.04, 0.06]}
-    assert gru["memory"] == {"start": 20.0, "end": math.inf} and tanh["memory"] == {"start": None, "end": None}
-    assert (tanh["solved"], tanh["updates"], tanh["errors"]) == (0, None, [None, 0.17])
-    assert (gru["tried"], tanh["tried"]) == (900, 900)
-    assert (jsb["solved"], jsb["updates"], jsb["task"]) == (None, 700, "jsb")
-
-
-def test_report_writes_tables_and_plots(tmp_path):
-    with pytest.raises(UsageError, match="no results to report"):
-        report(tmp_path)
-    for each in ROWS:
-        results.add(tmp_path / "memory.jsonl", each)
-    report(tmp_path)
-    page = (tmp_path / "memory.md").read_text()
-    assert "| gru | 100 | 3 | 2 of 3 | 300 | 0.0353 ± 0.056 | 20 | no end | 0.04 ± 0.02 |" in page
-    assert "| tanh | 100 | 2 | 0 of 2 | none in 900 | 0.17, 1 diverged | - | - | - |" in page
-    assert "| gru | data | 1 | 700 | 8.5 | - | - |" in page
-    assert "Mean squared error; solved below 0.01; without memory 0.167." in page
-    for task in ("adding", "jsb"):
-        assert (tmp_path / f"memory-{task}.png").read_bytes()[:4] == b"\x89PNG"
-
-
-def test_agreement_of_memory_and_figure():
-    """-1 where more memory always means a smaller figure; nothing is said of fewer than four variants or of ties."""
-    rows = [
-        row(str(n), "100", 0, False, 1 / n, memory={**reach(float(n), 5.0), "end": None}, task="digits")
-        for n in range(1, 6)
-    ]
-    assert agreement(results.summary(rows)) == [
-        "Length 100, rank correlation of the figure: -1.00 with memory at the start over 5 variants."
-    ]
-    rows[4]["error"] = 9.0
-    assert "-0.00" in agreement(results.summary(rows))[0] or "+0.00" in agreement(results.summary(rows))[0]
-    assert agreement(results.summary(rows[:3])) == []
-    assert agreement(results.summary([{**each, "error": 0.5} for each in rows])) == []
-
-
 def test_what_cannot_be_run(tmp_path):
     for changes, message in (
         ({"tasks": ["adding", "multiplying"]}, "unknown task 'multiplying'; there are temporal-order, adding"),
@@ -357,16 +293,6 @@ def test_what_cannot_be_run(tmp_path):
     (tmp_path / "memory.jsonl").write_text('{"task": "adding"}\n')
     with pytest.raises(DataError, match="line 1: expected a result with task, variant, length"):
         small(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"length": 10}, {"length": "abc"}, {"memory": 5}, {"memory": {"start": 1}}, {"updates": "x"}, {"longer": None}],
-)
-def test_lines_that_are_no_results(tmp_path, change):
-    (tmp_path / "memory.jsonl").write_text(json.dumps({**ROWS[0], **change}) + "\n")
-    with pytest.raises(DataError, match="line 1: expected a result with"):
-        report(tmp_path)
 
 
 def test_files_that_cannot_be_read_or_written(tmp_path):

@@ -11,13 +11,16 @@ from cells import FAMILY, CellCase
 from elman.diagnostics import (
     GATES,
     dead_units,
+    record,
     recurrent_matrix,
     saturation,
     time_constants,
     update_ratios,
     weight_share,
 )
+from elman.nn import LSTM, RNN, ClockworkRNN, MinGRU
 from elman.ops import CELLS
+from tolerances import close
 
 LENGTHS = [9, 7, 7, 1]
 KEEPS = {"lstm": 1, "peephole": 1, "layer_lstm": 1, "coupled": 0, "gru": 1, "gru_before": 1, "layer_gru": 1}
@@ -147,3 +150,48 @@ def test_update_ratios_are_lengths_over_lengths():
     before = {"a": torch.tensor([3.0, 4.0]), "b": torch.zeros(2), "c": torch.zeros(1), "d": torch.ones(2, 2)}
     after = {"a": torch.tensor([3.0, 4.5]), "b": torch.ones(2), "c": torch.zeros(1), "d": torch.ones(2, 2) * 0.5}
     assert update_ratios(before, after) == {"a": pytest.approx(0.1), "b": math.inf, "c": 0.0, "d": pytest.approx(0.5)}
+
+
+@pytest.mark.parametrize("layer", [RNN, LSTM])
+def test_the_share_sees_the_state_as_it_enters_the_product(layer):
+    torch.manual_seed(0)
+    module = layer(3, 5, recurrent_dropout=0.6).double()
+    with record(module) as flow:
+        module(torch.randn(9, 4, 3, dtype=torch.float64))[0][-1].sum().backward()
+    (trace,) = flow.traces["l0"]
+    mask = trace.options.mask
+    assert mask is not None and (mask == 0).any()
+    terms = []
+    for lag in range(9):
+        t = 8 - lag
+        h = trace.output.view(9, 4, 5)[t - 1] if t else torch.zeros(4, 5, dtype=torch.float64)
+        terms.append((trace.dgates_norm.view(9, 4)[t] * (h * mask).norm(dim=1)).sum())
+    found = weight_share([trace])["share"]
+    close(torch.tensor(found, dtype=torch.float64), torch.stack(terms) / sum(terms))
+
+
+def test_cells_without_recurrent_weights_have_no_share():
+    module = MinGRU(3, 5)
+    with record(module) as flow:
+        module(torch.randn(9, 4, 3))[0].sum().backward()
+    assert weight_share(flow.traces["l0"]) is None
+
+
+def test_a_unit_that_only_rests_or_is_silent_is_dead():
+    torch.manual_seed(0)
+    module = ClockworkRNN(3, 8, nonlinearity="relu", periods=[1, 4])
+    with torch.no_grad():
+        module.bias_ih_l0[6] = -100.0
+        module.weight_ih_l0[6] = 0
+        module.weight_hh_l0[6] = 0
+        module.bias_hh_l0[6] = 0
+        module.weight_ih_l0[7] = torch.tensor([0.0, 0.0, 9.0])  # sees the third input, which is there between its steps
+        module.weight_hh_l0[7] = 0
+        module.bias_ih_l0[7] = module.bias_hh_l0[7] = -1.0
+    x = torch.rand(9, 2, 3)
+    x[::4, :, 2] = 0
+    with record(module) as flow:
+        output = module(x)[0]
+        output.sum().backward()
+    dead = (output == 0).all(0).all(0).nonzero()[:, 0].tolist()
+    assert dead_units(flow.traces["l0"]) == dead and {6, 7} <= set(dead)

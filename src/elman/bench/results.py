@@ -12,14 +12,12 @@ from ._task import bounds
 
 Row = dict[str, Any]
 _KEY = ("task", "variant", "length", "seed")
-_NUMBER = (int, float)
-_MAYBE = (int, float, type(None))
 _FORM: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("task", "variant", "length", "outcome", "measure"), (str,)),
     **dict.fromkeys(("seed", "updates", "hidden_size"), (int,)),
-    **dict.fromkeys(("error", "goal", "guess"), _MAYBE),
+    **dict.fromkeys(("error", "goal", "guess"), (int, float, type(None))),
     "solved": (bool, type(None)),
-    "seconds": _NUMBER,
+    "seconds": (int, float),
     "memory": (dict, type(None)),
     "longer": (dict,),
 }

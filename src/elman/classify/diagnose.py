@@ -58,7 +58,7 @@ def diagnose(
     """
     stage("reading")
     classifier = persistence.load(run)
-    check(classifier.config)
+    check_recorded(classifier.config)
     run_folder.make(Path(out or run))
     rows = read_labelled(data, text_column=text_column, label_column=label_column, encoding=encoding)
     split = Split(rows.texts, labels_of(classifier, rows.labels, str(data)))
@@ -77,7 +77,7 @@ def diagnose(
     return found
 
 
-def check(config: ClassifierConfig) -> None:
+def check_recorded(config: ClassifierConfig) -> None:
     """Raises UsageError for a network whose gradients are not recorded."""
     if config.cell == "scrn":
         raise UsageError("the cell scrn is not recorded, so there is nothing to diagnose; choose another cell")

@@ -16,8 +16,7 @@ from ..settings import to_toml
 from ..training import FitEvents, Listener, TensorBoard, gradient_summary, run_folder, stop_requests, to_csv, write_text
 from . import persistence
 from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
-from .diagnose import check as check_recorded
-from .diagnose import diagnose_split
+from .diagnose import check_recorded, diagnose_split
 from .diagnose import write as write_diagnosis
 from .evaluate import evaluate_split
 from .fine_tune import adopt, pretrained, refuse_vectors, under_way

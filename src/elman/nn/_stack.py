@@ -64,9 +64,10 @@ class Stack(torch.nn.Module):
         self.batch_first = batch_first
         self.layers = torch.nn.ModuleList()
         widths = [input_size]
+        lowest = options.get("dilation", 1)
         for number, hidden_size in enumerate(hidden_sizes):
             if "dilation" in CELLS[cell].own_options:
-                options["dilation"] = options.get("dilation", 1) * (2 if number else 1)
+                options["dilation"] = lowest * 2**number
             layer = CELLS[cell](widths[-1], hidden_size, bidirectional=bidirectional, **options)
             self.layers.append(layer)
             widths.append(merged_size(layer.output_size, merge) if bidirectional else layer.output_size)

@@ -6,7 +6,8 @@ each row from its own end, and an LSTM's cell state is held still over padding (
 """
 
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -64,9 +65,14 @@ def _lstm(
 
 def _quiet() -> AbstractContextManager[object]:
     """Without torch's warning that oneDNN has no projections; a compiler cannot follow a filter, and does not warn."""
-    if torch.compiler.is_compiling():
-        return nullcontext()
-    return warnings.catch_warnings(action="ignore", category=UserWarning)
+    return nullcontext() if torch.compiler.is_compiling() else _filtered()
+
+
+@contextmanager
+def _filtered() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
+        yield
 
 
 def _given(weights: Weights) -> list[Tensor]:

@@ -4,8 +4,7 @@
 the function `recurrent` with the same arguments. `native` runs float32 and float64 on the CPU. What it does not cover
 goes to `torch` if torch has it (classical cells without options: on CUDA torch calls cuDNN; other types; LSTMs with a
 projection), and else to `reference`; so do calls under `torch.func`'s transforms (vmap, grad, jvp ..) and in
-forward mode. There is no
-other fallback; `path` tells which one a call takes.
+forward mode. There is no other fallback; `path` tells which one a call takes.
 """
 
 from collections.abc import Iterator
