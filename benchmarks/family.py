@@ -125,24 +125,27 @@ def measure(name: str, rounds: int) -> dict[str, object]:
 
 
 def markdown() -> str:
-    """Newest row of every case: time against the plain cell of its kind, and the loop's time over ours."""
+    """Newest row of every case on each processor: time against the plain cell of its kind, and the loop's over ours."""
     rows = [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
-    newest = {row["case"]: row for row in rows}
+    newest = {(row["case"], row["cpu"]): row for row in rows}
+    processors = sorted({row["cpu"] for row in rows})
     lines = [
         "## The family",
         "",
         "`python benchmarks/family.py`: one layer, forward and backward, float32, B 32, T 200, I = H = 128. First what",
         "a cell or option costs beside the plain cell of its kind (the rows of `rnn_tanh`, `lstm` and `gru` themselves",
         "show the noise); then a torch loop over the same formulas, `elman.ops.reference`, against ours. Medians of",
-        f"interleaved runs, {', '.join(sorted({row['cpu'] for row in newest.values()}))}.",
+        "interleaved runs. With `clip`, `flow`, `bptt_truncate`, `recording` the loop has gradients by hand: faster.",
         "",
-        "| cell | runs on | time / plain cell's | torch loop's time / ours |",
-        "| --- | --- | --- | --- |",
+        f"| cell | runs on | {' | '.join(f'time / plain cell, {cpu} | loop / ours, {cpu}' for cpu in processors)} |",
+        f"|{' --- |' * (2 + 2 * len(processors))}",
     ]
     for name in ROWS:
-        if name in newest:
-            row = newest[name]
-            lines.append(f"| {name} | {row['path']} | {row['of_plain']:.2f} | {row['loop_over_ours']:.1f} |")
+        found = [newest.get((name, cpu)) for cpu in processors]
+        figures = [f"{row['of_plain']:.2f} | {row['loop_over_ours']:.1f}" if row else "- | -" for row in found]
+        path = next((row["path"] for row in found if row), None)
+        if path:
+            lines.append(f"| {name} | {path} | {' | '.join(figures)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cells import NATIVE, SIZES, CellCase, arguments, random_like, run
-from elman.ops import _kernels, kernels, native
+from elman.ops import _kernels, gemm, kernels, native
 from tolerances import close
 
 CASES = [case for case in NATIVE if case.cell.product]
@@ -15,7 +15,8 @@ LENGTHS = [6, 6, 5, 3, 3, 3, 2, 1, 0] * 4
 
 
 @pytest.fixture(autouse=True)
-def medium():
+def medium(monkeypatch):
+    monkeypatch.setattr(gemm, "_PAIRS", True)
     torch.set_float32_matmul_precision("medium")
     yield
     torch.set_float32_matmul_precision("highest")
@@ -120,3 +121,11 @@ def test_the_number_of_threads_changes_nothing(case, threads):
     found = results_and_gradients(case, args)
     torch.set_num_threads(before)
     assert torch.equal(found[0], expected[0]) and torch.equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize("pay", [False, True])
+def test_pairs_are_left_alone_where_they_do_not_pay(monkeypatch, pay):
+    monkeypatch.setattr(gemm, "_PAIRS", pay)
+    assert gemm.rounds_recurrent() is pay
+    torch.set_float32_matmul_precision("highest")
+    assert not gemm.rounds_recurrent()

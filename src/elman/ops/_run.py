@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import ShapeError
 from . import _kernels, ragged
 from ._addresses import address, kernel, memory
-from .gemm import matmul
+from .gemm import matmul, rounds_recurrent
 from .reference import CELLS as SPECIFICATIONS
 from .weights import Weights
 
@@ -59,7 +59,7 @@ class Run:
 
     def __init__(self, cell: str, data: Tensor, batch_sizes: Tensor, h_0: Tensor, reverse: bool) -> None:
         self.cell, self.threads = NUMBER[cell], torch.get_num_threads()
-        self.bfloat16 = torch.get_float32_matmul_precision() == "medium"
+        self.bfloat16 = rounds_recurrent()
         self.batch, self.hidden = h_0.shape
         self.stacked = GATES[cell] * self.hidden
         # Columns of the recurrent product, the last ones, whose gradient is another than that of the projection.

@@ -8,7 +8,14 @@ from . import _kernels
 from ._addresses import DTYPES, address, kernel
 
 _OWN = torch.backends.mkl.is_available() and _kernels.outruns_mkl()
+# Intel's processors take twice as long for products of pairs as for float32; what is fast there, AMX, is oneDNN's.
+_PAIRS = _kernels.outruns_mkl()
 _SMALL = 1 << 18  # multiplications; below, torch's call is as fast
+
+
+def rounds_recurrent() -> bool:
+    """Whether the kernels' recurrent products are to take factors of bfloat16: it was asked for, and is faster."""
+    return _PAIRS and torch.get_float32_matmul_precision() == "medium"
 
 
 def matmul(a: Tensor, b: Tensor, out: Tensor | None = None, accumulate: bool = False) -> Tensor:

@@ -26,7 +26,8 @@ class TrainingSettings:
     momentum: float = setting(0.0, "Of sgd.")
     weight_decay: float = setting(0.0, "L2 penalty, or decoupled decay with adamw.")
     precision: str = setting(
-        "float32", f"Of the factors of matrix products: {', '.join(PRECISIONS)}; without effect before AVX512_BF16."
+        "float32",
+        f"Of the factors of matrix products: {', '.join(PRECISIONS)}; faster with AMD's AVX512_BF16 or Intel's AMX.",
     )
     schedule: str = setting("constant", f"Course of the learning rate: {', '.join(SCHEDULES)}.")
     decay: float = setting(0.5, "Factor of the schedules step and plateau.")
