@@ -8,8 +8,9 @@ import difflib
 import json
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, field, fields, replace
+from numbers import Integral, Real
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
@@ -31,20 +32,30 @@ def choose(name: str, given: str, wanted: tuple[str, ...]) -> None:
 
 def within(
     name: str,
-    given: float,
+    given: Any,
     low: float,
     high: float = float("inf"),
     *,
     above: bool = False,
     below: bool = False,
 ) -> None:
-    """Raises UsageError unless low <= value <= high; `above` and `below` leave out the ends."""
+    """Raises UsageError unless it is a number, low <= value <= high; `above` and `below` leave out the ends."""
+    number: Any = given
+    if not isinstance(number, Real):
+        raise UsageError(f"{name} must be a number, got {given!r}")
     fits = (given > low if above else given >= low) and (given < high if below or high == math.inf else given <= high)
     if not fits:
         bounds = f"{'above' if above else 'at least'} {low:g}"
         if high < math.inf:
             bounds += f" and {'below' if below else 'at most'} {high:g}"
         raise UsageError(f"{name} must be {bounds}, got {given:g}")
+
+
+def counted(name: str, given: Any, low: int) -> None:
+    """Raises UsageError unless it is a whole number, at least as given."""
+    if not isinstance(given, Integral):
+        raise UsageError(f"{name} must be a whole number, got {given!r}")
+    within(name, given, low)
 
 
 def whole_numbers(name: str, text: str) -> list[int]:
@@ -81,22 +92,31 @@ def resolve(
     kept = {name: value for name, value in (given or {}).items() if value is not None}
     merged = {**presets[preset], **from_file, **kept}
     config = replace(default, **{name: _typed(default, name, value) for name, value in merged.items()})  # type: ignore[type-var]
-    object.__setattr__(config, _CHOSEN, frozenset({*from_file, *kept}))
-    return config
+    return chosen_are(config, {*from_file, *kept})
 
 
 _CHOSEN = "_chosen"
 
 
-def check_brought(config: Any, usual: Any, brought: Mapping[str, Any]) -> None:
+def chosen_are(config: Config, names: Iterable[str]) -> Config:
+    """The configuration, of which these settings alone were asked for, such as that of a run that goes on."""
+    object.__setattr__(config, _CHOSEN, frozenset(names))
+    return config
+
+
+def check_brought(config: Any, usual: Any, brought: Mapping[str, Any], same: Mapping[str, Any] | None = None) -> None:
     """Raises UsageError if a setting was asked for that is not what a language model brings.
 
-    Asked for is what a file or a caller gave to `resolve`, and whatever is not as `usual`.
+    Asked for is what a file or a caller gave to `resolve`; of a configuration made otherwise what is not as `usual`.
+
+    Args:
+        same: values that stand for those brought, such as "auto" for a tokenizer that was chosen by the text.
     """
-    chosen: frozenset[str] = getattr(config, _CHOSEN, frozenset())
+    chosen: frozenset[str] | None = getattr(config, _CHOSEN, None)
     for name, value in brought.items():
         given = getattr(config, name)
-        if given != value and (name in chosen or given != getattr(usual, name)):
+        asked = given != getattr(usual, name) if chosen is None else name in chosen
+        if asked and given not in (value, (same or {}).get(name, value)):
             raise UsageError(f"{name}: the language model has {value!r}, got {given!r}")
 
 

@@ -20,6 +20,7 @@ from elman.bench.remembered import first_rows, remembered
 from elman.bench.run import _Training, build, run
 from elman.bench.tasks import TASKS
 from elman.bench.temporal_order import TemporalOrder
+from elman.bench.variants import OMEGA
 from elman.cli._app import run as command
 from elman.errors import DataError, RunFolderError, UsageError
 from elman.training import TrainingSettings, build_optimizer
@@ -155,22 +156,49 @@ def test_lengths_grow_once_the_shorter_ones_are_easy(monkeypatch, quick):
 
     monkeypatch.setattr(TemporalOrder, "draw", watched)
     monkeypatch.setattr(TemporalOrder, "goal", 0.25)  # five of them are more than any figure
-    spec = Run("temporal-order", "tanh-clip-omega-growing", "20-40", 0, hidden_size=4, updates=16)
+    spec = Run("temporal-order", "tanh-clip-omega-settled", "20-40", 0, hidden_size=4, updates=16)
     row = run(spec)
     limits = [20, 24, 28, 33, 39, 40, 40, 40]
     pairs = [drawn[20][n : n + 2] for n in range(0, 16, 2)]
     assert all(min(pair) >= 20 and max(pair) <= limit for pair, limit in zip(pairs, limits, strict=True))
     assert max(max(pair) for pair in pairs) > 28 and max(drawn[100][-100:]) > 33
     assert row["outcome"] == "updates" and row["length"] == "20-40"
-    task, variant = TASKS["temporal-order"](None), VARIANTS["tanh-clip-omega-growing"]
+    task, variant = TASKS["temporal-order"](None), VARIANTS["tanh-clip-omega-settled"]
     training = _Training(spec, task, variant, lambda *_: None)
     training._grow()
     assert training.lengths == (20, 24)
-    assert training.optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * 20 / 24)
+    assert training.optimizer.param_groups[0]["lr"] == pytest.approx(5e-4 * 20 / 24)
     monkeypatch.setattr(TemporalOrder, "goal", 0.0)
     drawn[20].clear()
     run(spec)
     assert set(drawn[20]) == {20}
+
+
+@pytest.mark.parametrize("spoiled", [False, True])
+def test_what_is_solved_settles_without_information_flow(monkeypatch, quick, spoiled):
+    figures = [0.5, 0.0, 0.0, 0.9 if spoiled else 0.0]  # a check, another and its test, the last of the settling
+    monkeypatch.setattr(_Training, "_measure", lambda *_: figures.pop(0) if len(figures) > 1 else figures[0])
+    monkeypatch.setitem(VARIANTS, "tanh-clip-omega-settled", replace(VARIANTS["tanh-clip-omega-settled"], settling=3))
+    task, variant = TASKS["temporal-order"](None), VARIANTS["tanh-clip-omega-settled"]
+    training = _Training(Run("temporal-order", "-", "20", 0, **SMALL), task, variant, lambda *_: None)
+    steps, update = [], training._update
+
+    def watched():
+        before = training.network.readout.weight.clone()
+        rate, flow = training.optimizer.param_groups[0]["lr"], training.network.layer.information_flow
+        assert update()
+        steps.append((flow, rate, (training.network.readout.weight - before).norm().item()))
+        return True
+
+    monkeypatch.setattr(training, "_update", watched)
+    training.most = 100
+    assert training._train(0.0) == "solved"
+    learning, settling = steps[:-3], steps[-3:]
+    assert {flow for flow, _, _ in learning} == {OMEGA} and {flow for flow, _, _ in settling} == {0.0}
+    assert [rate for _, rate, _ in settling] == pytest.approx([0.01, 0.01 * 2 / 3, 0.01 / 3])
+    assert all(moved > 0 for *_, moved in steps) and training.updates == len(steps)
+    kept = torch.equal(training.weights["readout.weight"], training.network.readout.weight)
+    assert kept is not spoiled
 
 
 def test_limits(monkeypatch, quick):

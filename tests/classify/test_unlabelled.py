@@ -1,5 +1,6 @@
 """A classifier whose language model is trained first, on further text: what it may read, and how the run goes on."""
 
+import json
 import math
 import os
 import signal
@@ -11,7 +12,10 @@ from safetensors import safe_open
 from classify.test_fine_tune import LABELS, SMALL, TEXTS, pretrained
 from elman import classify, language
 from elman.classify.config import resolve
+from elman.cli._app import run as run_command
+from elman.cli._show import TrainingProgress
 from elman.errors import CheckpointError, DataError, RunFolderError, UsageError
+from elman.settings import to_toml
 from elman.training import Interrupted
 
 
@@ -147,3 +151,37 @@ def test_a_stopped_run_goes_on_from_either_part(tmp_path):
     assert math.isfinite(whole.metrics["validation"]["loss"])
     with pytest.raises(RunFolderError, match="no checkpoint to resume from: the run is finished"):
         classify.train(train, out, resume=True, **arguments)
+
+
+def test_the_command_goes_on_from_its_own_settings(tmp_path, monkeypatch):
+    """They are all in the run's config.toml, but nobody has asked for those of the preset."""
+    train = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    unlabelled = write(tmp_path / "more.txt", TEXTS * 2)
+    (tmp_path / "small.toml").write_text(to_toml(language.resolve(**{**SMALL, "epochs": 1})))
+    arguments = [
+        "train",
+        train,
+        "--unlabelled",
+        unlabelled,
+        "--language-config",
+        tmp_path / "small.toml",
+        "--epochs",
+        1,
+    ]
+
+    def command(*added):
+        return run_command([str(argument) for argument in (*arguments, *added)])
+
+    def stopping(self, step, model):
+        if step.number == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingProgress, "step_done", stopping)
+        assert command("--out", out) == 128 + signal.SIGTERM
+    assert command("--out", out, "--resume", "--hidden-size", 5) == 2  # asked for, and not the language model's
+    assert command("--out", out, "--resume") == 0
+    assert command("--out", tmp_path / "whole") == 0
+    metrics = [json.loads((folder / "metrics.json").read_text()) for folder in (out, tmp_path / "whole")]
+    assert metrics[0]["validation"]["loss"] == metrics[1]["validation"]["loss"]

@@ -53,7 +53,7 @@ def test_how_often_the_words_are_found(model):
 
 def test_mistakes_are_named(model, tmp_path):
     refused(run("fill", model, "no such thing"), 2, "a text with a blank ___ in it, - or a file, got 'no such thing'")
-    refused(run("fill", model, "-", input="no blank\n"), 2, "a blank ___ in it, got 'no blank'")
+    refused(run("fill", model, "no blank"), 2, "a blank ___ in it, - or a file, got 'no blank'")
     refused(run("fill", model), 2, "a text to fill in or --evaluate FILE, got neither")
     refused(run("fill", model, TEXT, "--evaluate", model.parent / "a.txt"), 2, "got both")
     refused(run("fill", tmp_path, TEXT), 1, "not a complete model")
@@ -68,3 +68,10 @@ def test_summary_and_report_know_a_language_model(model):
     (model / "report.html").unlink()
     assert run("report", model).returncode == 0
     assert (model / "report.html").read_bytes() == before and b"What surprises it" in before
+
+
+def test_lines_without_a_blank_have_a_row_of_their_own(model, tmp_path):
+    lines = [TEXT, "", "no blank here", "it was a ___ film"]
+    (tmp_path / "a___b.txt").write_text("\n".join(lines) + "\n")  # a file, whatever its name
+    rows = [json.loads(line) for line in run("fill", model, tmp_path / "a___b.txt").stdout.splitlines()]
+    assert [row["text"] for row in rows] == lines and [len(row["blanks"]) for row in rows] == [1, 0, 0, 1]

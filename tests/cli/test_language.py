@@ -1,6 +1,7 @@
 """`elman perplexity` and `elman generate` on a small model."""
 
 import json
+import sys
 
 import pytest
 import torch
@@ -96,3 +97,41 @@ def test_generate_refusals(folder, capsys):
     refused(capsys, 2, "temperature must be at least 0, got -1", "generate", folder / "forward", "--temperature", -1)
     refused(capsys, 2, "top_p must be above 0 and at most 1", "generate", folder / "forward", "--top-p", 0)
     refused(capsys, 2, "samples", "generate", folder / "forward", "--samples", 0)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "of"),
+    [
+        ("--steps", 0, "dynamic"),
+        ("--decay", 0.5, "dynamic"),
+        ("--cache-weight", 0.5, "cache"),
+        ("--cache-flatness", 1, "cache"),
+    ],
+)
+def test_settings_of_what_was_not_asked_for_are_refused(folder, capsys, option, value, of):
+    refused(capsys, 2, f"{option} is of --{of}", "perplexity", folder / "forward", folder / "a.txt", option, value)
+
+
+def test_json_has_no_infinity(folder, capsys, monkeypatch):
+    scores = sys.modules["elman.language.perplexity"].Scores  # the name of the module is that of the function too
+    monkeypatch.setattr(scores, "perplexity", property(lambda scores: float("inf")))
+    found = printed(capsys, "perplexity", folder / "forward", folder / "a.txt", "--json").out
+    assert json.loads(found, parse_constant=lambda name: pytest.fail(name))["perplexity"] is None
+
+
+def test_a_source_without_a_name_is_refused(folder, capsys):
+    refused(capsys, 1, "got an empty one", "perplexity", folder / "forward", "")
+
+
+def test_a_full_softmax_has_no_cutoffs(folder, capsys):
+    refused(
+        capsys,
+        2,
+        "cutoffs are of an adaptive softmax",
+        "pretrain",
+        folder / "a.txt",
+        "--softmax",
+        "full",
+        "--cutoffs",
+        4,
+    )

@@ -222,3 +222,15 @@ def test_what_it_costs_to_forget():
 def test_a_model_without_a_word_says_so():
     with pytest.raises(UsageError, match="whose vocabulary has none"):
         fill(model(texts=["", ""]), "a ___ b")
+
+
+def test_lines_without_a_word_change_nothing():
+    trained = model(**FILL)
+    expected = fill(trained, "w1 ___ w2\nw3 w4")
+    assert fill(trained, "w1 ___ w2\n\n  \nw3 w4\n") == expected
+
+
+@pytest.mark.parametrize("text", [None, 3, ["a ___"]])
+def test_what_is_no_text_is_named(text):
+    with pytest.raises(UsageError, match="expected a text with a blank"):
+        fill(model(**FILL), text)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from elman.errors import UsageError
+from elman.errors import DivergedError, UsageError
 from elman.language import Sampling, TrainedLanguageModel, continuation, generate, prompt_ids, resolve
 from elman.language.generate import distribution
 from elman.language.model import build_network
@@ -192,3 +192,38 @@ def test_refusals(settings, said):
 def test_a_model_that_fills_does_not_generate():
     with pytest.raises(UsageError, match="needs a model of the objective next, got one of fill"):
         generate(trained(objective="fill"))
+
+
+def test_lines_of_a_prompt_without_a_word_are_no_lines():
+    model = trained()
+    assert prompt_ids(model, "he said\n\n \nit") == prompt_ids(model, "he said\nit")
+    assert prompt_ids(model, "he said\n")[-1] == END_ID and prompt_ids(model, "\n\nit") == prompt_ids(model, "it")
+
+
+@pytest.mark.parametrize("kind", ["words", "spaces"])
+def test_a_space_that_ends_the_prompt_is_not_doubled(kind):
+    model = trained(kind)
+    for number in range(5):
+        plain, spaced = (generate(model, prompt, Sampling(max_tokens=3), number) for prompt in ("he said", "he said "))
+        assert "  " not in spaced and spaced.replace(" ", "") == plain.replace(" ", "")
+
+
+def test_weights_that_are_no_numbers_are_named():
+    model = trained()
+    torch.nn.init.constant_(model.network.softmax.bias, float("nan"))
+    with pytest.raises(DivergedError, match="not a number"):
+        generate(model, "he")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"temperature": "1"}, {"top_k": 2.0}, {"max_tokens": 1.5}, {"seed": None}, {"top_p": [1]}], ids=str
+)
+def test_values_of_another_type_are_named(wrong):
+    with pytest.raises(UsageError, match=f"{min(wrong)} must be a"):
+        Sampling(**wrong)
+
+
+@pytest.mark.parametrize(("prompt", "number"), [(None, 0), (3, 0), ("he", -1), ("he", 0.5)])
+def test_a_prompt_or_number_that_is_none_is_named(prompt, number):
+    with pytest.raises(UsageError, match=r"prompt|number"):
+        generate(trained(), prompt, number=number)

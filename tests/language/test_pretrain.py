@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import signal
 
 import numpy as np
@@ -12,10 +13,18 @@ from safetensors import safe_open
 import elman
 from conftest import make_reviews
 from elman import language
-from elman.errors import CheckpointError, DataError, ElmanError, RunFolderError, UsageError
+from elman.errors import (
+    CheckpointError,
+    DataError,
+    DivergedError,
+    ElmanError,
+    ModelFolderError,
+    RunFolderError,
+    UsageError,
+)
 from elman.language.scoring import document_losses
 from elman.nn import CELLS
-from elman.training import Interrupted
+from elman.training import Interrupted, model_folder
 
 TEXTS, _ = make_reviews(50, ("bad", "good"))
 SMALL = {"embedding_dim": 6, "hidden_size": 7, "epochs": 2, "batch_size": 3, "bptt": 11, "min_count": 1}
@@ -117,7 +126,7 @@ def test_going_on_keeps_vocabulary_and_network(tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"vocab_size": 50}, "vocab_size: the language model has 30000, got 50"),
+        ({"vocab_size": 10}, r"vocab_size: the language model has \d\d, got 10"),
         ({"cell": "gru"}, "cell: the language model has 'lstm', got 'gru'"),
         ({"embedding_dim": 5}, "embedding_dim: the language model has 6, got 5"),
         ({"objective": "fill"}, "objective: the language model has 'next', got 'fill'"),
@@ -128,6 +137,87 @@ def test_going_on_refuses_another_network_with_both(tmp_path, given, message):
     with pytest.raises(UsageError, match=message):
         language.pretrain([], tmp_path / "more", language.resolve(**given), at_hand=TEXTS, start=first)
     assert not (tmp_path / "more").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "given"),
+    [
+        ({}, {"vocab_size": 30000, "tokenizer": "words"}),  # what it was made with, and what came of "auto"
+        ({}, {"preset": "classic-lstm"}),  # whose own network nobody asked for
+        ({"tokenizer": "characters"}, {"tokenizer": "characters"}),
+    ],
+)
+def test_going_on_takes_what_is_the_model_s_own(tmp_path, settings, given):
+    first = train(tmp_path / "first", settings=settings).fitted.model
+    config = language.resolve(**given, epochs=1)
+    more = language.pretrain([], tmp_path / "more", config, at_hand=TEXTS, start=first).fitted.model
+    assert more.config.embedding_dim == 6 and more.tokenizer.to_json() == first.tokenizer.to_json()
+    assert more.config.schedule == config.schedule
+    size = first.tokenizer.vocab_size
+    again = language.resolve(vocab_size=size)
+    assert language.pretrain([], tmp_path / "again", again, at_hand=TEXTS, start=first).fitted.model.config
+
+
+@pytest.mark.parametrize(
+    "settings", [{"schedule": "plateau"}, {"average_on_plateau": 2}, {"preset": "awd-lstm"}, {"preset": "classic-rnn"}]
+)
+def test_what_waits_for_a_plateau_needs_something_to_watch(tmp_path, settings):
+    config = language.resolve(**{**SMALL, **settings}, validation_split=0.0)
+    waiting = config.schedule == "plateau" or config.average_on_plateau
+    if not waiting:
+        pytest.skip("this preset waits for nothing")
+    with pytest.raises(UsageError, match="validation data, got none"):
+        language.pretrain([], tmp_path / "run", config, at_hand=TEXTS)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(UsageError, match="validation data, got none"):
+        elman.LanguageModel(**{**SMALL, **settings}, validation_split=0.0).fit(TEXTS)
+
+
+def test_a_stop_while_the_text_is_read_is_heard(tmp_path):
+    class Reading(Stopping):
+        def stage(self, name):
+            if name == "learning the vocabulary":
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted) as raised:
+        train(tmp_path / "run", events=Reading(0))
+    assert not raised.value.in_training and not (tmp_path / "run").exists()
+
+
+def test_a_model_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    first = train(tmp_path / "run").fitted.model
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()}
+    monkeypatch.setattr(model_folder, "save_tensors", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(RunFolderError, match="No space left"):
+        language.save(first, tmp_path / "run")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()} == before
+
+
+def test_a_model_that_names_more_layers_than_it_has_is_damaged(tmp_path):
+    train(tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    description = json.loads(path.read_text())
+    description["config"]["num_layers"] = 10**7
+    path.write_text(json.dumps(description))
+    with pytest.raises(ModelFolderError, match="10000000 layers"):
+        language.load(tmp_path / "run")
+
+
+def test_a_run_that_diverges_leaves_weights_with_a_loss_and_no_work(tmp_path):
+    with pytest.raises(DivergedError, match="became infinite"):
+        train(tmp_path / "run", settings={"optimizer": "sgd", "learning_rate": 1e30, "clip_norm": 0.0})
+    assert math.isfinite(language.perplexity(tmp_path / "run", [write_lines(tmp_path / "a.txt")]).perplexity)
+    assert not (tmp_path / "run" / "work").exists() and not (tmp_path / "run" / "checkpoint.safetensors").exists()
+
+
+def write_lines(path):
+    path.write_text("\n".join(TEXTS[:5]), encoding="utf-8")
+    return path
+
+
+def test_the_history_has_the_rate_of_the_schedule(tmp_path):
+    history = train(tmp_path / "run", settings={"schedule": "constant", "learning_rate": 0.004}).fitted.history
+    assert [epoch.learning_rate for epoch in history] == [0.004, 0.004]  # whatever the last chunk's length
 
 
 def test_texts_left_out_are_never_learned_from(tmp_path):

@@ -179,3 +179,29 @@ def test_nothing_to_encode_and_nowhere_to_write(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="file: cannot be written"):
         corpus.encode([("a", True)], tokenizer, tmp_path / "file" / "text")
+
+
+@pytest.mark.parametrize(
+    ("left_out", "written"),
+    [
+        ("one<br /><br />two three", "one two three"),
+        ("caf\u00e9 one two", "cafe\u0301 ONE two"),
+        ("the film\u2026", "the \ufb01lm..."),
+        ("it's good.", "it 's good ."),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_text_is_left_out_however_it_is_written(left_out, written, turned):
+    if turned:
+        left_out, written = written, left_out
+    other = "another text"
+    assert written in LeftOut.of([left_out]) and other not in LeftOut.of([left_out])
+    documents = Documents([], at_hand=[written, other], leave_out=LeftOut.of([left_out]))
+    assert list(documents) == [(other, True)]
+
+
+def test_a_source_without_a_name_is_no_folder(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("one two")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="got an empty one"):
+        list(Documents([""]))

@@ -202,3 +202,16 @@ def test_wide_encodings_by_any_name_and_without_their_mark(tmp_path, encoding):
     mark = "\ufeff" if form == encoding else ""  # the codec writes its own otherwise
     (tmp_path / "a.txt").write_bytes((mark + "好 a\nb\n").encode(form))
     assert list(read_texts(tmp_path / "a.txt", encoding=encoding)) == ["好 a", "b"]
+
+
+@pytest.mark.parametrize("last", ['"c d\ne f\n', '"c d\n\n"" x\n', 'e\n"c\nd\n'])
+def test_a_quote_that_nothing_closes_is_named(tmp_path, last):
+    (tmp_path / "a.csv").write_text("text\na b\n" + last)
+    with pytest.raises(DataError, match=r"line \d: a quote that opens there is not closed"):
+        list(read_texts(tmp_path / "a.csv"))
+
+
+@pytest.mark.parametrize("content", ['"c\nd"\n', '"c\n""d"""\n', 'a 5" film\nb\n', '"c\nd"\n\n', '"a" b\n'])
+def test_quotes_that_are_closed_or_are_none_are_read(tmp_path, content):
+    (tmp_path / "a.csv").write_text("text\n" + content)
+    assert list(read_texts(tmp_path / "a.csv"))

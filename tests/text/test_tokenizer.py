@@ -81,3 +81,24 @@ def test_refusals():
         TextTokenizer.fit(ENGLISH, vocab_size=2)
     with pytest.raises(ModelFolderError, match="cannot be read"):
         TextTokenizer.from_json("{}", "words")
+
+
+@pytest.mark.parametrize("generative", [False, True])
+def test_words_between_spaces_may_be_written_as_special_ones_are(generative):
+    texts = ["the [UNK] film", "[PAD] [END] [UNK]"]
+    tokenizer = TextTokenizer.fit(texts, kind="spaces", generative=generative)
+    again = TextTokenizer.from_json(tokenizer.to_json(), "spaces")
+    for fitted in (tokenizer, again):
+        ids = fitted.encode(texts)
+        assert [fitted.words()[i] for i in ids.ids] == " ".join(texts).split()
+        assert ids.ids.min() >= 2 + generative and fitted.encode(["nowhere"]).ids.tolist() == [UNKNOWN_ID]
+        assert fitted.tokens(texts[0]) == texts[0].split()
+        assert fitted.end_id == (2 if generative else None)
+    if generative:
+        assert tokenizer.text_of([*ids[0].tolist(), 2, UNKNOWN_ID]) == "the [UNK] film\n[UNK]"
+
+
+@pytest.mark.parametrize("texts", [ENGLISH, CHINESE])
+def test_pieces_keep_to_the_size_of_the_vocabulary(texts):
+    tokenizer = TextTokenizer.fit(texts, kind="bpe", vocab_size=8, generative=True)
+    assert tokenizer.vocab_size <= 8 and UNKNOWN_ID in tokenizer.encode(texts).ids

@@ -1,12 +1,13 @@
 """The loop on a small task: resuming, early stopping, averaging, divergence."""
 
+import re
 from dataclasses import replace
 
 import pytest
 import torch
 
 from elman.errors import CheckpointError, DivergedError
-from elman.training import Interrupted, StopRequest, Trainer, TrainingSettings
+from elman.training import Interrupted, StopRequest, Trainer, TrainingSettings, loop
 
 
 class Line:
@@ -146,9 +147,25 @@ def test_divergence_keeps_the_last_good_weights():
     (epoch,) = Trainer(twin, Line(), TrainingSettings(epochs=1)).fit()
     assert torch.equal(network.weight, twin.weight)
     assert f"clip_norm (now 0; {epoch.gradient_norm:.2g} is usual)" in str(raised.value)
-    with pytest.raises(DivergedError, match="those of the step before"):
-        Trainer(network, Line(poison_at=2), TrainingSettings()).fit()
-    assert torch.isfinite(network.weight).all()
+
+
+def test_divergence_in_the_first_epoch_keeps_weights_that_had_a_loss(monkeypatch):
+    monkeypatch.setattr(loop, "_GOOD_EVERY", 2)
+
+    network = model()
+    weights = [network.weight.detach().clone()]
+
+    class Watch:
+        def epoch_started(self, *_):
+            pass
+
+        def step_done(self, step, network):
+            weights.append(network.weight.detach().clone())
+
+    with pytest.raises(DivergedError, match=r"those of step \d\.") as raised:
+        Trainer(network, Line(poison_at=6), TrainingSettings(learning_rate=0.3), listeners=[Watch()]).fit()
+    step = int(re.search(r"those of step (\d)", str(raised.value))[1])
+    assert step in (2, 4) and len(weights) == 6 and torch.equal(network.weight, weights[step])
 
 
 def test_divergence_of_the_gradient_is_seen_before_the_step():

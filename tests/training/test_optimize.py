@@ -32,9 +32,10 @@ def test_step_decays_after_every_epoch_from_the_start_given():
     assert [rate("step", epoch=e, decay=0.5, decay_start=3) for e in range(6)] == [2, 2, 2, 1.0, 0.5, 0.25]
 
 
-def test_triangular_rises_over_a_tenth_and_falls_to_nothing():
-    assert [rate("triangular", step) for step in (0, 4, 9)] == pytest.approx([0.2, 1.0, 2.0])
-    assert [rate("triangular", step) for step in (10, 55, 99)] == pytest.approx([2.0, 1.0, 2 / 90])
+def test_triangular_rises_over_a_tenth_and_falls_to_a_32nd():
+    shares = {0: 0.0, 4: 0.4, 9: 0.9, 10: 1.0, 55: 0.5, 99: 1 / 90}
+    for step, share in shares.items():
+        assert rate("triangular", step) == pytest.approx(2 * (1 + 31 * share) / 32)
 
 
 def test_plateau_decays_after_each_epoch_that_is_not_better():

@@ -16,7 +16,7 @@ from ._task import Task, between, bounds
 from .network import SequenceNetwork
 from .remembered import first_rows, remembered
 from .tasks import TASKS
-from .variants import VARIANTS, Variant
+from .variants import CLIPPED, VARIANTS, Variant
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class _Training:
         self.updates = 0
 
     def row(self) -> dict[str, Any]:
-        spec, task, settings = self.spec, self.task, self.settings
+        spec, task = self.spec, self.task
         memory = {"start": self._remembered()}
         started = time.monotonic()
         outcome = self._train(started)
@@ -153,9 +153,9 @@ class _Training:
             "parameters": _count(self.network.layer),
             "batch_size": task.batch_size,
             "options": self.variant.options,
-            "optimizer": settings.optimizer,
-            "learning_rate": settings.learning_rate,
-            "clip_norm": settings.clip_norm,
+            "optimizer": self.variant.settings.optimizer,
+            "learning_rate": self.variant.settings.learning_rate,
+            "clip_norm": self.variant.settings.clip_norm,
             "threads": spec.threads,
             "elman": __version__,
             "torch": torch.__version__,
@@ -163,18 +163,11 @@ class _Training:
 
     def _train(self, started: float) -> str:
         """Returns why it ended; leaves the weights of the best check, or those that solved the task."""
-        task, network, settings = self.task, self.network, self.settings
-        parameters, optimizer = list(network.parameters()), self.optimizer
+        task = self.task
         stale = 0
         while self.updates < self.most:
-            batch = task.draw(between(self.lengths, self.random["train"]), task.batch_size, self.random["train"])
-            optimizer.zero_grad(set_to_none=True)
-            task.loss(network(batch.inputs), batch).backward()
-            if math.isfinite(clip(parameters, settings)):
-                optimizer.step()
-            elif not settings.clip_norm:
+            if not self._update():
                 return "diverged"
-            self.updates += 1
             if self.updates % task.check_every and self.updates < self.most:
                 continue
             error = self._measure("validation", self.lengths)
@@ -188,12 +181,26 @@ class _Training:
                 self.best = min(error, self.best)
                 self._keep()
             if task.goal is not None and error < task.goal and self._measure("test", self.asked) < task.goal:
+                self._settle(task.goal)
                 return "solved"
             if task.patience and stale >= task.patience:
                 return "patience"
             if self.spec.seconds and time.monotonic() - started > self.spec.seconds:
                 return "seconds"
         return "updates"
+
+    def _update(self) -> bool:
+        """Whether training can go on."""
+        task, random = self.task, self.random["train"]
+        batch = task.draw(between(self.lengths, random), task.batch_size, random)
+        self.optimizer.zero_grad(set_to_none=True)
+        task.loss(self.network(batch.inputs), batch).backward()
+        if math.isfinite(clip(list(self.network.parameters()), self.settings)):
+            self.optimizer.step()
+        elif not self.settings.clip_norm:
+            return False
+        self.updates += 1
+        return True
 
     def _remembered(self) -> dict[str, Any] | None:
         """On sequences of its own, the same before and after training."""
@@ -216,6 +223,23 @@ class _Training:
         self._keep()
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * low / high
+
+    def _settle(self, goal: float) -> None:
+        """The variant's updates without information flow; what they spoil is not kept."""
+        if not self.variant.settling:
+            return
+        self.network.layer.information_flow = 0.0
+        self.settings = CLIPPED
+        self.optimizer = build_optimizer(self.network.parameters(), self.settings)
+        for left in range(self.variant.settling, 0, -1):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.settings.learning_rate * left / self.variant.settling
+            self._update()
+            if left % self.task.check_every == 1:
+                self.curve.append(self._measure("validation", self.asked))
+                self.progress(self.updates, self.most, self.curve[-1])
+        if self._measure("validation", self.asked) < goal:
+            self._keep()
 
     @torch.no_grad()
     def _measure(self, split: str, lengths: tuple[int, int]) -> float:

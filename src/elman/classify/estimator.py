@@ -1,7 +1,7 @@
 """`TextClassifier`: the classifier as a scikit-learn estimator over lists of strings."""
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from .. import language
 from ..errors import DataError
 from ..language.estimator import LanguageModel
+from ..text import strings
 from ..training import Epoch
 from . import persistence
 from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
@@ -84,7 +85,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             DataError, LabelError, SplitError: input that cannot be learned from.
             DivergedError: the loss stopped being a number.
         """
-        texts = _texts(X)
+        texts = strings(X, "row")
         if len(texts) != len(y):
             raise DataError(f"expected one label per text, got {len(texts)} texts and {len(y)} labels")
         settings = self.get_params()
@@ -99,12 +100,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes, numbers = find_classes(y)
         train, held_out = Split(texts, numbers), None
         if validation is not None:
-            watched = _texts(validation[0])
+            watched = strings(validation[0], "row")
             held_out = Split(watched, class_numbers(validation[1], classes, "validation"))
         elif config.validation_split:
             train, held_out = hold_out(train, config.validation_split, config.seed, groups)
         if taught is not None:
-            further = believed(_texts(taught[0]), np.asarray(taught[1]), len(classes))
+            further = believed(strings(taught[0], "row"), np.asarray(taught[1]), len(classes))
             train = train.with_taught(further)
         fitted = fit(train, held_out, classes, config, start=start)
         self._adopt(fitted.classifier, fitted.history)
@@ -118,7 +119,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Sequence[str]) -> NDArray[np.float32]:
         """[B, C] probabilities, columns in the order of `classes_`."""
         check_is_fitted(self, "classifier_")
-        return self.classifier_.probabilities(_texts(X))
+        return self.classifier_.probabilities(strings(X, "row"))
 
     def save(self, folder: str | Path) -> None:
         """Write the trained model as a folder that `load` and the command line read."""
@@ -159,13 +160,3 @@ def _signature() -> inspect.Signature:
 
 
 TextClassifier.__init__.__signature__ = _signature()  # type: ignore[attr-defined]
-
-
-def _texts(X: Iterable[str]) -> list[str]:
-    if isinstance(X, str):
-        raise DataError("expected a list of texts, got a single string")
-    texts = list(X)
-    for row, text in enumerate(texts, 1):
-        if not isinstance(text, str):
-            raise DataError(f"row {row}: expected a string, got {type(text).__name__}")
-    return texts

@@ -14,7 +14,7 @@ from ..errors import DivergedError
 from ..language import TrainedLanguageModel
 from ..report import coverage_sentence
 from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer, cache
-from ..training import Epoch, FitEvents, Listener, StopRequest, Trainer
+from ..training import Epoch, FitEvents, Listener, StopRequest, Trainer, check_watched
 from .batches import Encoded
 from .config import ClassifierConfig
 from .fine_tune import GradualUnfreezing, rate_of, start_from
@@ -87,6 +87,7 @@ def fit(
     config = with_width(config.for_rows(len(train.texts)))
     tokenizer = start[0].tokenizer if start else None
     stage = events.stage if events is not None else lambda name: None
+    check_watched(config, validation is not None)
     prepared = prepare(train, validation, len(classes), config, stage=stage, use_cache=use_cache, tokenizer=tokenizer)
     tokenizer = prepared.tokenizer
     config = replace(config, vectors=Path(config.vectors).name)

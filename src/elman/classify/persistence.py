@@ -45,9 +45,10 @@ def load(folder: str | Path) -> Classifier:
 
 
 def _build(folder: Path, description: dict[str, Any]) -> Classifier:
+    tensors = model_folder.tensors(folder)
+    model_folder.check_depth(description["config"], tensors)
     config = resolve(**description["config"])
     tokenizer = TextTokenizer.load(folder / model_folder.TOKENIZER, description["tokenizer"])
-    tensors = model_folder.tensors(folder)
     classes = np.array(description["classes"])
     network = build_network(config, tensors["network.embedding.weight"].shape[0], len(classes), tokenizer.end_id)
     if tokenizer.vocab_size != network.embedding.num_embeddings:

@@ -172,6 +172,7 @@ def train(
             )
         except DivergedError as error:
             persistence.save(error.fitted.classifier, out)  # type: ignore[attr-defined]
+            (out / run_folder.CHECKPOINT).unlink(missing_ok=True)
             raise
     stage("evaluating")
     held_out = sorted(read.held_out.items(), reverse=True)

@@ -62,7 +62,10 @@ def run(arguments: list[str]) -> int:
         return _code(get_command(app).main(arguments, prog_name="elman", standalone_mode=False))
     except Interrupted as stop:
         name = signal.Signals(stop.signal).name
-        _say(f"stopped by {name}; the checkpoint is written, go on with the same command and --resume")
+        if stop.in_training:
+            _say(f"stopped by {name}; the checkpoint is written, go on with the same command and --resume")
+        else:
+            _say(f"stopped by {name} while the text was read")
         return 128 + stop.signal
     except (KeyboardInterrupt, typer.Abort):
         _say("stopped")

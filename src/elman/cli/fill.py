@@ -18,6 +18,7 @@ from ._show import err, out, table_of
 from .predict import stdin_lines
 
 _BAR = 30
+_LONGEST_NAME = 255  # of a file; a longer text is no such name
 
 
 def fill(
@@ -25,8 +26,8 @@ def fill(
     text: Annotated[
         str | None,
         typer.Argument(
-            help="A text with ___ where a word is missing; a file of such texts, one per line, or a table; or - for "
-            "standard input."
+            help="A text with ___ where a word is missing; a file of texts, with or without, one per line, or a table; "
+            "or - for standard input."
         ),
     ] = None,
     top: Annotated[int, typer.Option(help="Words for each blank.")] = 5,
@@ -46,7 +47,7 @@ def fill(
     loaded = language.load(model)
     if evaluate is not None:
         _print_accuracy(_accuracy(loaded, evaluate, text_column, encoding), as_json)
-    elif text is not None and language.BLANK.search(text):
+    elif text is not None and language.BLANK.search(text) and not Path(text[:_LONGEST_NAME]).is_file():
         blanks = language.fill(loaded, text, top)
         if as_json:
             typer.echo(_row(text, blanks, loaded))
@@ -54,7 +55,8 @@ def fill(
             _print_tables(text, blanks, loaded)
     elif text is not None:
         for line in _lines(text, text_column, encoding):
-            sys.stdout.write(_row(line, language.fill(loaded, line, top), loaded) + "\n")
+            blanks = language.fill(loaded, line, top) if language.BLANK.search(line) else []
+            sys.stdout.write(_row(line, blanks, loaded) + "\n")
         sys.stdout.flush()
 
 

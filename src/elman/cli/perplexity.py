@@ -1,13 +1,15 @@
 """elman perplexity: how well a language model predicts text."""
 
 import json
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .. import language
+from ..errors import UsageError
 from . import _options as options
 from ._show import err, out
 
@@ -19,15 +21,28 @@ def perplexity(
         str | None, typer.Option(help="What is a document: file, line or blank; as in training if not given.")
     ] = None,
     cache: Annotated[int, typer.Option(help="Words read last that are likelier to come again; 0: none.")] = 0,
-    cache_weight: Annotated[float, typer.Option(help="Weight of the cache beside the model.")] = language.Cache.weight,
+    cache_weight: Annotated[
+        float | None,
+        typer.Option(help=f"Weight of the cache beside the model; {language.Cache.weight:g} if not given."),
+    ] = None,
     cache_flatness: Annotated[
-        float, typer.Option(help="How much words count that were read in a like state.")
-    ] = language.Cache.flatness,
+        float | None,
+        typer.Option(
+            help=f"How much words count that were read in a like state; {language.Cache.flatness:g} if not given."
+        ),
+    ] = None,
     dynamic: Annotated[float | None, typer.Option(help="Learn from the text once it is scored, at this rate.")] = None,
     decay: Annotated[
-        float, typer.Option(help="Of dynamic evaluation: share of the way back to the trained weights at each step.")
-    ] = language.Dynamic.decay,
-    steps: Annotated[int, typer.Option(help="Of dynamic evaluation: words of each step.")] = language.Dynamic.steps,
+        float | None,
+        typer.Option(
+            help="Of dynamic evaluation: share of the way back to the trained weights at each step; "
+            f"{language.Dynamic.decay:g} if not given."
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help=f"Of dynamic evaluation: words of each step; {language.Dynamic.steps} if not given."),
+    ] = None,
     text_column: options.TextColumn = None,
     encoding: options.Encoding = "utf-8",
     out_file: Annotated[
@@ -36,6 +51,11 @@ def perplexity(
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
 ) -> None:
     """Measure a language model on text: perplexity, plain, with a cache or by dynamic evaluation."""
+    of_cache = _given(cache_weight=cache_weight, cache_flatness=cache_flatness)
+    of_dynamic = _given(decay=decay, steps=steps)
+    for option, used, settings in (("--cache", cache, of_cache), ("--dynamic", dynamic is not None, of_dynamic)):
+        if settings and not used:
+            raise UsageError(f"--{min(settings).replace('_', '-')} is of {option}, which was not given")
     columns = (BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("", total=None)
@@ -45,14 +65,18 @@ def perplexity(
             documents=documents,
             text_column=text_column,
             encoding=encoding,
-            cache=language.Cache(cache, cache_weight, cache_flatness) if cache else None,
-            dynamic=None if dynamic is None else language.Dynamic(dynamic, decay, steps),
+            cache=language.Cache(cache, **{name.removeprefix("cache_"): v for name, v in of_cache.items()})
+            if cache
+            else None,
+            dynamic=None if dynamic is None else language.Dynamic(dynamic, **of_dynamic),
             out=out_file,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     figures = scores.figures()
     if as_json:
-        typer.echo(json.dumps(figures))
+        # JSON has no word for infinity.
+        finite = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in figures.items()}
+        typer.echo(json.dumps(finite))
         return
     counts = f"{figures['tokens']:,} tokens in {figures['documents']:,} documents"
     out.print(f"{scores.measure} {scores.perplexity:.2f} on {counts}")
@@ -61,3 +85,7 @@ def perplexity(
         f"{figures['bits_per_character']:.3f} bits a character, {figures['unknown']:.2%} of the tokens unknown, "
         f"{figures['seconds']:.1f} s"
     )
+
+
+def _given(**settings: Any) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}

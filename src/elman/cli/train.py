@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import classify, language
+from ..settings import chosen_are
 from . import _options as options
 from ._settings import with_training_options
 from ._show import TrainingProgress, err, metrics_table, out
@@ -18,7 +19,13 @@ def train(
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Run folder; runs/<data>-<preset> if not given.")
     ] = None,
-    preset: Annotated[str, typer.Option(help=f"One of {', '.join(classify.PRESETS)}.")] = classify.DEFAULT_PRESET,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help=f"One of {', '.join(classify.PRESETS)}; {classify.DEFAULT_PRESET} if not given, and "
+            f"{classify.FINE_TUNED} from a language model."
+        ),
+    ] = None,
     config: options.ConfigFile = None,
     resume: options.Resume = False,
     tensorboard: options.TensorBoard = False,
@@ -47,12 +54,13 @@ def train(
     settings: dict[str, Any],
 ) -> None:
     """Train a classifier on labelled text and write a run folder with model, figures and report."""
-    folder = out_folder or Path("runs") / f"{Path(data).name.split('.')[0]}-{preset}"
+    folder = out_folder or Path("runs") / f"{Path(data).name.split('.')[0]}-{preset or classify.DEFAULT_PRESET}"
+    preset = preset or (classify.FINE_TUNED if start or unlabelled else classify.DEFAULT_PRESET)
     if resume and config is None:
-        config = folder / "config.toml"
-    if (start or unlabelled) and preset == classify.DEFAULT_PRESET:
-        preset = classify.FINE_TUNED
-    resolved = classify.resolve(preset, config, **settings)
+        resolved = classify.resolve(preset, folder / "config.toml", **settings)
+        chosen_are(resolved, (name for name, value in settings.items() if value is not None))
+    else:
+        resolved = classify.resolve(preset, config, **settings)
     progress = TrainingProgress()
     try:
         run = classify.train(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..settings import within
+from ..settings import counted, within
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Cache:
     flatness: float = 0.3
 
     def __post_init__(self) -> None:
-        within("size of the cache", self.size, 1)
+        counted("size of the cache", self.size, 1)
         within("weight of the cache", self.weight, 0, 1, below=True)
         within("flatness of the cache", self.flatness, 0)
 

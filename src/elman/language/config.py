@@ -47,7 +47,7 @@ class LanguageConfig(TrainingSettings, RecurrentSettings, TextSettings):
         0.2, "On the elements of the recurrent matrices, the same for a chunk; 0 for cells without."
     )
     activation: float = setting(0.0, "Weight of the squared output as a penalty (AR of Merity et al. 2017).")
-    slowness: float = setting(0.0, "Weight of the squared change of the output from step to step (their TAR).")
+    slowness: float = setting(0.0, "Weight of the squared change of the state from step to step (their TAR).")
     # training
     batch_size: int = setting(40, "Streams read side by side.")
     bptt: int = setting(70, "Steps of a chunk, through which its loss goes back.")
@@ -71,7 +71,8 @@ class LanguageConfig(TrainingSettings, RecurrentSettings, TextSettings):
             within(name, getattr(self, name), 0)
         for name in ("dropout", "embedding_dropout", "word_dropout", "validation_split"):
             within(name, getattr(self, name), 0, 1, below=True)
-        whole_numbers("cutoffs", self.cutoffs)
+        if whole_numbers("cutoffs", self.cutoffs) and self.softmax == "full":
+            raise UsageError(f"cutoffs are of an adaptive softmax, got {self.cutoffs} with a full one")
         super().__post_init__()
         if self.bidirectional and self.objective != "fill":
             raise UsageError(f"bidirectional is what the objective fill is, got the objective {self.objective}")

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
-from ..errors import DataError, UsageError
-from ..text import Line, corpus
+from ..errors import UsageError
+from ..text import Line, corpus, strings
 from ..training import Epoch
 from . import persistence
 from .cache import Cache
@@ -109,10 +109,4 @@ class LanguageModel:
 
 
 def _lines(documents: Iterable[str]) -> list[Line]:
-    if isinstance(documents, str):
-        raise DataError("expected a list of documents, got a single string")
-    texts = list(documents)
-    for row, text in enumerate(texts, 1):
-        if not isinstance(text, str):
-            raise DataError(f"document {row}: expected a string, got {type(text).__name__}")
-    return list(corpus.lines_of(texts))
+    return list(corpus.lines_of(strings(documents, "document")))

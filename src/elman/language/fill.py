@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..errors import UsageError
-from ..settings import within
+from ..settings import counted
 from ..text import END_ID, UNKNOWN_ID, RaggedIds, TextTokenizer
 from .config import LanguageConfig
 from .model import TrainedLanguageModel
@@ -32,7 +32,7 @@ def fill(model: TrainedLanguageModel, text: str, top: int = 5) -> list[list[tupl
     Raises:
         UsageError: a text without a blank, or a model without a word.
     """
-    within("top", top, 1)
+    counted("top", top, 1)
     ids, blanks = _encoded(model.tokenizer, text)
     document = RaggedIds(ids, np.array([0, len(ids)], np.int64))
     streams = whole_documents(document, END_ID, tokens=len(ids), backward=model.config.backward)
@@ -59,12 +59,16 @@ def sides(config: LanguageConfig) -> str:
 
 def _encoded(tokenizer: TextTokenizer, text: str) -> tuple[np.ndarray, list[int]]:
     """Ids [N] of a text with an end after each line, and where its blanks are."""
+    if not isinstance(text, str):
+        raise UsageError(f"expected a text with a blank ___ in it, got {type(text).__name__}")
     if not BLANK.search(text):
         raise UsageError(f"expected a text with a blank ___ in it, got {text[:60]!r}")
     mark = f" {_MARK} " if tokenizer.kind in ("spaces", "jieba") else _MARK
     ids: list[int] = []
     blanks: list[int] = []
-    for line in text.replace(_MARK, " ").splitlines():
+    for line in text.replace(_MARK, " ").split("\n"):
+        if not line.strip():
+            continue  # as in training
         line = BLANK.sub(mark, line.strip())
         for i, token in zip(tokenizer.encode([line])[0].tolist(), tokenizer.tokens(line), strict=True):
             if token != _MARK:

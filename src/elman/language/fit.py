@@ -1,7 +1,7 @@
 """From documents to a trained language model: tokenizer, encoded text, network, training."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from ..errors import CheckpointError, DivergedError, RunFolderError
 from ..nn import ARCHITECTURE, LanguageModel
 from ..settings import check_brought
 from ..text import Line, RaggedIds, TextSettings, TextTokenizer, corpus
-from ..training import Epoch, FitEvents, Listener, StopRequest, Trainer, write_text
+from ..training import Epoch, FitEvents, Interrupted, Listener, StopRequest, Trainer, check_watched, write_text
 from .config import LanguageConfig, resolve
 from .model import TrainedLanguageModel, build_network
 from .task import LanguageTask
@@ -53,11 +53,14 @@ def fit(
         start: a model to go on from, with its tokenizer; `config` is one that `adopt` made of it.
     Raises:
         DivergedError, with the model of the last good weights as its attribute `fitted`.
-        Interrupted: a stop was asked for; the checkpoint is written.
+        Interrupted: a stop was asked for; the checkpoint is written if training has begun.
     """
+    check_watched(config, validation is not None)
     stage = events.stage if events is not None else lambda name: None
-    tokenizer = start.tokenizer if start is not None else _tokenizer(train, config, stage)
-    parts = {"train": train} if validation is None else {"train": train, "validation": validation}
+    parts = {"train": _Stoppable(train, stop)}
+    if validation is not None:
+        parts["validation"] = _Stoppable(validation, stop)
+    tokenizer = start.tokenizer if start is not None else _tokenizer(parts["train"], config, stage)
     encoded: dict[str, RaggedIds] = {}
     for name, lines in parts.items():
         stage(f"encoding {name} text")
@@ -94,6 +97,20 @@ def fit(
     return fitted
 
 
+@dataclass(frozen=True)
+class _Stoppable:
+    """Lines until a stop is asked for."""
+
+    lines: Iterable[Line]
+    stop: StopRequest | None
+
+    def __iter__(self) -> Iterator[Line]:
+        for line in self.lines:
+            if self.stop is not None and self.stop.signal:
+                raise Interrupted(self.stop.signal, in_training=False)
+            yield line
+
+
 def _encoded(
     lines: Iterable[Line], tokenizer: TextTokenizer, path: Path, resume: bool, events: FitEvents | None
 ) -> RaggedIds:
@@ -103,7 +120,10 @@ def _encoded(
         for _ in seen.watched(lines):
             pass
         if source.read_text(encoding="utf-8") != str(seen):
-            raise CheckpointError(f"{path.parent.parent}: the run was begun with other text to learn from or to watch")
+            raise CheckpointError(
+                f"{path.parent.parent}: the run was begun with other text to learn from or to watch, "
+                "which seed and validation_split choose too"
+            )
         with suppress(RunFolderError):
             return corpus.opened(path)
     seen = corpus.Digest()
@@ -121,7 +141,8 @@ def adopt(start: TrainedLanguageModel, config: LanguageConfig) -> LanguageConfig
     """
     names = sorted({*ARCHITECTURE, *(f.name for f in fields(TextSettings)), *_OF_NETWORK})
     brought = {name: getattr(start.config, name) for name in names}
-    check_brought(config, resolve(), brought)
+    real = {"tokenizer": start.tokenizer.kind, "vocab_size": start.tokenizer.vocab_size}
+    check_brought(config, resolve(), {**brought, **real}, brought)
     return replace(config, **brought)
 
 

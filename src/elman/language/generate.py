@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import UsageError
+from ..errors import DivergedError, UsageError
 from ..nn import LanguageModel, Stateful
-from ..settings import within
+from ..settings import counted, within
 from ..text import END_ID, PAD_ID, UNKNOWN_ID
 from .model import TrainedLanguageModel
 
@@ -41,10 +41,10 @@ class Sampling:
 
     def __post_init__(self) -> None:
         within("temperature", self.temperature, 0)
-        within("top_k", self.top_k, 0)
+        counted("top_k", self.top_k, 0)
         within("top_p", self.top_p, 0, 1, above=True)
-        within("seed", self.seed, 0)
-        within("max_tokens", self.max_tokens, 1)
+        counted("seed", self.seed, 0)
+        counted("max_tokens", self.max_tokens, 1)
 
 
 def generate(model: TrainedLanguageModel, prompt: str = "", sampling: Sampling | None = None, number: int = 0) -> str:
@@ -68,6 +68,9 @@ def continuation(
     The words are joined as `TextTokenizer.text_of` joins them.
     """
     sampling = sampling or Sampling()
+    counted("number", number, 0)
+    if not isinstance(prompt, str):
+        raise UsageError(f"the prompt must be a string, got {type(prompt).__name__}")
     if model.network.bidirectional:
         raise UsageError("generation needs a model of the objective next, got one of fill, which fills in words")
     ids = prompt_ids(model, prompt)
@@ -81,17 +84,20 @@ def continuation(
         yield text_of([*before, *ids[:1]]).removesuffix(text_of(ids[:1]))
         return
     last = ids[-1:]
+    spaced = prompt[-1:].isspace() and model.tokenizer.kind in ("words", "spaces")  # who writes spaces between words
     for word in _words(model, ids, sampling, number):
-        yield text_of([*last, word]).removeprefix(text_of(last))
-        last = [word]
+        added = text_of([*last, word]).removeprefix(text_of(last))
+        yield added.removeprefix(" ") if spaced else added
+        last, spaced = [word], False
 
 
 def prompt_ids(model: TrainedLanguageModel, prompt: str) -> list[int]:
-    """Token ids of a prompt, an end between its lines."""
+    """Token ids of a prompt, an end between its lines, of which those without a word are no lines."""
+    *lines, last = prompt.split("\n")
     ids: list[int] = []
-    for number, row in enumerate(map(model.tokenizer.encode, ([line] for line in prompt.split("\n")))):
-        ids += [END_ID] * (number > 0) + row[0].tolist()
-    return ids
+    for line in filter(str.strip, lines):
+        ids += [*model.tokenizer.encode([line])[0].tolist(), END_ID]
+    return ids + model.tokenizer.encode([last])[0].tolist()  # type: ignore[no-any-return]
 
 
 def _words(model: TrainedLanguageModel, ids: list[int], sampling: Sampling, number: int) -> Iterator[int]:
@@ -121,8 +127,14 @@ def _next(network: LanguageModel, stream: Stateful, ids: list[int]) -> NDArray[n
 
 
 def distribution(log_probabilities: NDArray[np.float64], sampling: Sampling) -> NDArray[np.float64]:
-    """[V] what the next word is drawn from; padding has none, nor the unknown word unless it is allowed."""
+    """[V] what the next word is drawn from; padding has none, nor the unknown word unless it is allowed.
+
+    Raises:
+        DivergedError: these are no probabilities, because the weights are no numbers.
+    """
     scores = log_probabilities.astype(np.float64)
+    if np.isnan(scores).any():
+        raise DivergedError("expected probabilities from the model, got what is not a number: its weights are damaged")
     scores[[PAD_ID] if sampling.allow_unknown else [PAD_ID, UNKNOWN_ID]] = -np.inf
     likeliest_first = np.argsort(-scores, kind="stable")
     if not sampling.temperature:

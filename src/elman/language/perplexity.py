@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import UsageError
 from ..text import UNKNOWN_ID, Documents, Line, corpus
 from ..training import write_text
 from . import persistence
@@ -121,6 +122,9 @@ def score(
     progress: Callable[[int, int], None] = lambda done, tokens: None,
 ) -> Scores:
     """Measure a language model on lines of text with their documents' ends."""
+    for name, given, wanted in (("cache", cache, Cache), ("dynamic", dynamic, Dynamic)):
+        if given is not None and not isinstance(given, wanted):
+            raise UsageError(f"{name} must be a {wanted.__name__}, got {given!r}")
     started = time.monotonic()
     characters = 0
 

@@ -36,11 +36,12 @@ def load(folder: str | Path) -> TrainedLanguageModel:
     folder = Path(folder)
     description = model_folder.read(folder, KIND)
     with model_folder.named_errors(folder), torch.random.fork_rng(devices=[]):
+        tensors = model_folder.tensors(folder)
+        model_folder.check_depth(description["config"], tensors)
         config = resolve(**description["config"])
         tokenizer = TextTokenizer.load(folder / model_folder.TOKENIZER, description["tokenizer"])
         if tokenizer.end_id is None:
             raise ModelFolderError("the tokenizer has no token for the end of a line")
-        tensors = model_folder.tensors(folder)
         vocab_size = tensors["embedding.weight"].shape[0]
         if tokenizer.vocab_size != vocab_size:
             raise ModelFolderError(f"the tokenizer has {tokenizer.vocab_size} entries and the network {vocab_size}")

@@ -105,6 +105,7 @@ def pretrain(
             )
         except DivergedError as error:
             persistence.save(error.fitted.model, out)  # type: ignore[attr-defined]
+            _clear(out)
             raise
     seconds = {"training": sum(epoch.seconds for epoch in fitted.history), "total": time.monotonic() - started}
     run = Run(out, fitted, _metrics(fitted), seconds)
@@ -112,9 +113,14 @@ def pretrain(
         events.stage("writing")
     held_out = corpus.opened(work / "validation") if held is not None else None
     _write(run, [*map(str, texts), *([f"{len(at_hand):,} texts"] if at_hand else [])], held_out)
-    shutil.rmtree(work, ignore_errors=True)
-    (out / run_folder.CHECKPOINT).unlink(missing_ok=True)
+    _clear(out)
     return run
+
+
+def _clear(out: Path) -> None:
+    """What only a run under way needs."""
+    shutil.rmtree(out / run_folder.WORK, ignore_errors=True)
+    (out / run_folder.CHECKPOINT).unlink(missing_ok=True)
 
 
 def _metrics(fitted: Fitted) -> dict[str, dict[str, Any]]:

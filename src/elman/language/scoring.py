@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import DivergedError, UsageError
 from ..nn import LanguageModel
-from ..settings import within
+from ..settings import counted, within
 from ..text import END_ID, RaggedIds
 from .cache import Cache, Memory
 from .streams import IGNORED, Chunk, Streams, whole_documents
@@ -47,7 +47,7 @@ class Dynamic:
     def __post_init__(self) -> None:
         within("rate of dynamic evaluation", self.rate, 0)
         within("decay of dynamic evaluation", self.decay, 0, 1)
-        within("steps of dynamic evaluation", self.steps, 1)
+        counted("steps of dynamic evaluation", self.steps, 1)
 
 
 def document_losses(

@@ -31,7 +31,7 @@ def surprises(model: TrainedLanguageModel, documents: RaggedIds, tokens: int = T
     losses = _losses(model.network, sample, model.config.backward)
     lines = sorted(_lines(sample), key=lambda line: float(losses[line].mean()))
     lines = [line for line in lines if _tells(sample.ids[line])] or lines
-    count = min(_LINES, (len(lines) + 1) // 2)
+    count = min(_LINES, max(1, len(lines) // 2))
     shown = [_line(model.tokenizer, sample.ids[line], losses[line]) for line in lines]
     forward = not (model.config.backward or model.network.bidirectional)
     return {

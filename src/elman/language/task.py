@@ -31,20 +31,24 @@ class LanguageTask:
 
     def loss(self, model: torch.nn.Module, batch: Chunk) -> tuple[Tensor, None, int]:
         assert isinstance(model, LanguageModel)
-        output = model(*(batch.sides if model.bidirectional else batch.sides[:2]))
+        states = model.states(*(batch.sides if model.bidirectional else batch.sides[:2]))
+        output = model.dropped(states)
         count = batch.target.numel()
         loss = model.softmax.loss(output.flatten(0, 1), batch.target.flatten()) / count
-        penalty = self._penalty(output)
+        penalty = self._penalty(output, states)
         if penalty is not None:
             loss = loss + (penalty - penalty.detach())  # in the gradient, not in the figure
         return loss, None, count
 
-    def _penalty(self, output: Tensor) -> Tensor | None:
-        """Merity, McCann & Socher (2017), "Revisiting Activation Regularization for Language RNNs", eq. 1 and 2."""
+    def _penalty(self, output: Tensor, states: Tensor) -> Tensor | None:
+        """Merity, McCann & Socher (2017), "Revisiting Activation Regularization for Language RNNs", eq. 1 and 2.
+
+        AR is of the output after dropout, TAR of the states before it.
+        """
         config = self._config
         penalty = config.activation * output.square().mean() if config.activation else None
-        if config.slowness and len(output) > 1:
-            slow = config.slowness * (output[1:] - output[:-1]).square().mean()
+        if config.slowness and len(states) > 1:
+            slow = config.slowness * (states[1:] - states[:-1]).square().mean()
             penalty = slow if penalty is None else penalty + slow
         return penalty
 

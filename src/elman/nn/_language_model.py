@@ -111,7 +111,7 @@ class LanguageModel(torch.nn.Module):
     def forward(
         self, left: Tensor, starts: Tensor | None = None, right: Tensor | None = None, ends: Tensor | None = None
     ) -> Tensor:
-        """What is known of each word: the vectors from which `softmax` has its probabilities.
+        """What is known of each word: the vectors from which `softmax` has its probabilities, after dropout.
 
         Args:
             left: [T, B] int64, the word before each of the next T words of every stream.
@@ -123,6 +123,12 @@ class LanguageModel(torch.nn.Module):
         Raises:
             ShapeError: an id outside the vocabulary, another number of streams than before, a side that is missing.
         """
+        return self.dropped(self.states(left, starts, right, ends))
+
+    def states(
+        self, left: Tensor, starts: Tensor | None = None, right: Tensor | None = None, ends: Tensor | None = None
+    ) -> Tensor:
+        """[T, B, P] what `forward` returns, before its dropout."""
         if (right is not None) != self.bidirectional:
             wanted = "words on both sides" if self.bidirectional else "no words on the right"
             raise ShapeError(f"Expected {wanted}, got right={'None' if right is None else tuple(right.shape)}")
@@ -131,7 +137,7 @@ class LanguageModel(torch.nn.Module):
             self.directions[1].reset()
             from_end = self._word_vectors(right).flip(0), None if ends is None else ends.flip(0)
             outputs.append(self.directions[1](*from_end)[0].flip(0))
-        return self._dropped(torch.cat(outputs, -1))
+        return torch.cat(outputs, -1)
 
     def _word_vectors(self, ids: Tensor) -> Tensor:
         """[T, B, E]; a hidden word is hidden wherever it stands."""
@@ -145,7 +151,7 @@ class LanguageModel(torch.nn.Module):
             vectors = vectors * shown[ids][..., None]
         return vectors
 
-    def _dropped(self, output: Tensor) -> Tensor:
+    def dropped(self, output: Tensor) -> Tensor:
         """One mask for all steps of a stream's chunk."""
         if not (self.training and self.dropout):
             return output

@@ -5,6 +5,7 @@ Knows nothing of models, labels' meaning or training.
 
 from . import cache, corpus
 from .corpus import DOCUMENTS, Documents
+from .given import strings
 from .ids import KEEP, RaggedIds
 from .left_out import LeftOut, Line
 from .ngrams import frequent_ngrams, ngram_places
@@ -37,5 +38,6 @@ __all__ = [
     "read_labelled",
     "read_texts",
     "read_vectors",
+    "strings",
     "vector_format",
 ]

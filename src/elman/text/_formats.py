@@ -92,12 +92,16 @@ def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str |
         delimiter = delimiter or max(",;\t", key=header.count)
         found = next(csv.reader([header], delimiter=delimiter), [])
         text, label = choose_columns(found, columns, name)
-        reader = csv.reader(lines, delimiter=delimiter)
+        raw: list[str] = []  # of the row that is read
+        reader = csv.reader(_noted(lines, raw), delimiter=delimiter)
         text_at = found.index(text)
         label_at, group_at = (None if c is None else found.index(c) for c in (label, columns.group))
-        start = 2
+        start = last = 2
+        of_last: list[str] = []
         try:
             for values in reader:
+                last, of_last = start, raw.copy()
+                raw.clear()
                 if values and len(values) != len(found):
                     raise DataError(f"{name}, line {start}: expected {len(found)} columns, got {len(values)}")
                 if values:
@@ -106,6 +110,14 @@ def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str |
                 start = reader.line_num + 2
         except csv.Error as error:
             raise DataError(f"{name}, line {start}: {error}") from None
+        if len(of_last) > 1 and "".join(of_last).count('"') % 2:
+            raise DataError(f"{name}, line {last}: a quote that opens there is not closed by the end of the file")
+
+
+def _noted(lines: Iterator[str], raw: list[str]) -> Iterator[str]:
+    for line in lines:
+        raw.append(line)
+        yield line
 
 
 def read_tab_separated(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:

@@ -88,6 +88,8 @@ class Documents:
 
     def _files(self) -> Iterator[str | Path]:
         for source in self.sources:
+            if not str(source):
+                raise DataError("expected the name of a file, a folder or built-in data, got an empty one")
             if str(source) in BUILT_IN or not Path(source).is_dir():
                 yield source
                 continue

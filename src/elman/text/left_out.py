@@ -1,6 +1,8 @@
 """Texts that are never learned from, such as those of a test set, and the passing over of them."""
 
 import hashlib
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -9,11 +11,11 @@ Line = tuple[str, bool]  # a line, and whether it is the last of its document
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Whole texts and the lines of them, known by what is the same whatever their case and spaces.
+    """Whole texts and the lines of them, known by what is the same however they are written.
 
     Attributes:
         marks: of each text and of each of its lines.
-        longest: characters of the longest text.
+        longest: characters of the longest text, as they are compared.
     """
 
     marks: frozenset[bytes] = frozenset()
@@ -38,21 +40,21 @@ class LeftOut:
     def _without_documents(self, lines: Iterable[Line]) -> Iterator[Line]:
         """Holds a document back until it has ended or is longer than any text that is left out."""
         held: list[Line] = []
-        size, is_other = -1, False
+        size, is_other = 0, False
         for line in lines:
             text, is_last = line
             if is_other or (is_last and not held):  # a single line is looked at by itself
                 yield line
             else:
                 held.append(line)
-                size += 1 + len(_plain(text))
+                size += len(_plain(text))
                 is_other = size > self.longest
                 if is_other or (is_last and "\n".join(text for text, _ in held) not in self):
                     yield from held
                 if is_other or is_last:
                     held = []
             if is_last:
-                size, is_other = -1, False
+                size, is_other = 0, False
         yield from held
 
     def _without_lines(self, lines: Iterable[Line]) -> Iterator[Line]:
@@ -73,9 +75,15 @@ NOTHING = LeftOut()
 
 
 def fingerprint(text: str) -> bytes:
-    """Of a text, the same whatever its case and spaces."""
+    """Of a text, the same whatever its case, spaces and <br>, and whichever form its characters have in Unicode."""
     return hashlib.blake2b(_plain(text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+
+
 def _plain(text: str) -> str:
-    return " ".join(text.lower().split())
+    """What the tokenizers that split words make of it, without any space."""
+    if "<" in text:
+        text = _BREAK.sub(" ", text)
+    return "".join((text if text.isascii() else unicodedata.normalize("NFKC", text)).lower().split())

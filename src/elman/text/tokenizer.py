@@ -5,6 +5,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
@@ -20,6 +21,7 @@ UNITS = {
     "jieba": "Chinese words (jieba)",
 }
 PAD, UNKNOWN, END = "[PAD]", "[UNK]", "[END]"
+_APART = " "  # behind them where words are what stands between spaces, of which any may be written as they are
 PAD_ID, UNKNOWN_ID, END_ID = 0, 1, 2
 
 _WORD = r"\w+(?:['’]\w+)*|[^\w\s]"  # a word with its apostrophes, or one mark of punctuation
@@ -79,6 +81,7 @@ class TextTokenizer:
         self._tokenizer = tokenizer
         tokenizer.encode_special_tokens = True  # "[END]" in a text is three tokens and not the one
         self._segment = _jieba() if kind == "jieba" else None
+        self._end = END + _APART * (kind == "spaces")
 
     @classmethod
     def fit(
@@ -103,8 +106,8 @@ class TextTokenizer:
         if vocab_size < 3:
             raise UsageError(f"a vocabulary needs at least 3 entries, got {vocab_size}")
         kind = choose_kind(texts) if kind == "auto" else kind
-        model = models.BPE(unk_token=UNKNOWN) if kind == "bpe" else models.WordLevel(unk_token=UNKNOWN)
-        tokenizer = Tokenizer(model)
+        special = [name + _APART * (kind == "spaces") for name in (PAD, UNKNOWN, END)[: 3 if generative else 2]]
+        tokenizer = Tokenizer((models.BPE if kind == "bpe" else models.WordLevel)(unk_token=special[UNKNOWN_ID]))
         if kind != "spaces":
             tokenizer.normalizer = normalizers.Sequence(
                 [normalizers.NFKC(), normalizers.Replace(Regex(r"<br\s*/?>"), " "), normalizers.Lowercase()]
@@ -114,11 +117,9 @@ class TextTokenizer:
         else:
             pattern = {"characters": _ANY if generative else _CHARACTER, "jieba": r"\S+", "spaces": r"\S+"}
             tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern.get(kind, _WORD)), "removed", invert=True)
+        alphabet: dict[str, Any] = {"limit_alphabet": max(1, vocab_size - len(special))} if kind == "bpe" else {}
         trainer = (trainers.BpeTrainer if kind == "bpe" else trainers.WordLevelTrainer)(
-            vocab_size=vocab_size,
-            min_frequency=min_count,
-            special_tokens=[PAD, UNKNOWN, END] if generative else [PAD, UNKNOWN],
-            show_progress=False,
+            vocab_size=vocab_size, min_frequency=min_count, special_tokens=special, show_progress=False, **alphabet
         )
         result = cls(tokenizer, kind)
         tokenizer.train_from_iterator((result._prepared(text) for text in texts), trainer)
@@ -155,7 +156,8 @@ class TextTokenizer:
         return text if self.kind == "spaces" else _GLUED_RIGHT.sub("", _GLUED_LEFT.sub("", text))
 
     def _token(self, i: int) -> str:
-        return str(self._tokenizer.id_to_token(i))
+        token = str(self._tokenizer.id_to_token(i))
+        return token.removesuffix(_APART) if self.kind == "spaces" else token
 
     def words(self) -> list[str]:
         """The vocabulary in the order of the ids."""
@@ -169,7 +171,7 @@ class TextTokenizer:
     @property
     def end_id(self) -> int | None:
         """Id of the token that ends a line or a document, which `encode` does not add; None without one."""
-        found: int | None = self._tokenizer.token_to_id(END)
+        found: int | None = self._tokenizer.token_to_id(self._end)
         return found
 
     @property
@@ -186,12 +188,14 @@ class TextTokenizer:
             tokenizer = Tokenizer.from_str(text)
         except Exception as error:  # tokenizers raises bare Exception
             raise ModelFolderError(f"the tokenizer cannot be read ({error})") from None
+        found = cls(tokenizer, kind)
         ids = sorted(tokenizer.get_vocab().values())
-        if ids != list(range(len(ids))) or tokenizer.token_to_id(UNKNOWN) != UNKNOWN_ID:
-            raise ModelFolderError(f"the tokenizer's ids are not 0, 1, .. with {UNKNOWN} at {UNKNOWN_ID}")
-        if tokenizer.token_to_id(END) not in (None, END_ID):
-            raise ModelFolderError(f"the tokenizer has {END} at {tokenizer.token_to_id(END)}, expected {END_ID}")
-        return cls(tokenizer, kind)
+        unknown = UNKNOWN + _APART * (kind == "spaces")
+        if ids != list(range(len(ids))) or tokenizer.token_to_id(unknown) != UNKNOWN_ID:
+            raise ModelFolderError(f"the tokenizer's ids are not 0, 1, .. with {unknown!r} at {UNKNOWN_ID}")
+        if found.end_id not in (None, END_ID):
+            raise ModelFolderError(f"the tokenizer has {END} at {found.end_id}, expected {END_ID}")
+        return found
 
     @classmethod
     def load(cls, path: Path, kind: str) -> "TextTokenizer":

@@ -234,6 +234,8 @@ def _numbers(row: _Row, form: VectorFormat, name: str) -> NDArray[np.float32]:
 
 
 def _is_number(field: bytes) -> bool:
+    if b"_" in field:  # which Python reads over
+        return False
     try:
         float(field)
     except ValueError:

@@ -9,7 +9,7 @@ from .history import Epoch, from_csv, gradient_summary, read_history, to_csv
 from .interrupt import StopRequest, stop_requests
 from .loop import FitEvents, Interrupted, Listener, Step, Task, Trainer
 from .optimize import build_optimizer, clip, products_in
-from .settings import OPTIMIZERS, PRECISIONS, SCHEDULES, TrainingSettings
+from .settings import OPTIMIZERS, PRECISIONS, SCHEDULES, TrainingSettings, check_watched
 from .tensorboard import TensorBoard
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Trainer",
     "TrainingSettings",
     "build_optimizer",
+    "check_watched",
     "clip",
     "from_csv",
     "gradient_summary",

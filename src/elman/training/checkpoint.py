@@ -23,30 +23,43 @@ _FORMAT = "3"
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """A safetensors file, atomically. Raises RunFolderError if it cannot be written (a full disk, say)."""
-    with _beside(path) as new:
-        save_file({k: v.contiguous() for k, v in tensors.items()}, new, metadata)
+    with beside(path) as new:
+        save_tensors(new, tensors, metadata)
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    save_file({k: v.contiguous() for k, v in tensors.items()}, path, metadata)
 
 
 def write_text(path: Path, text: str) -> None:
     """A text file, atomically. Raises RunFolderError if it cannot be written."""
-    with _beside(path) as new:
-        new.write_bytes(text.encode("utf-8", "backslashreplace"))
+    with beside(path) as new:
+        save_text(new, text)
+
+
+def save_text(path: Path, text: str) -> None:
+    path.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[Path]:
+def beside(path: Path) -> Iterator[Path]:
     """Where to write what is then moved to the path; nothing stays of it if that fails."""
     new = path.with_name(path.name + ".new")
     try:
         yield new
-        with new.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(new)
         new.replace(path)
     except (OSError, SafetensorError) as error:
         raise RunFolderError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
     finally:
         with suppress(OSError):
             new.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """A full disk may be noticed no earlier than here."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def save(

@@ -18,6 +18,7 @@ from .optimize import build_optimizer, clip, exceeds_value, information_flow, le
 from .settings import TrainingSettings
 
 _CHECKPOINT_SECONDS = 30.0
+_GOOD_EVERY = 100  # steps of the first epoch between two sets of weights to fall back on
 
 
 class Task(Protocol):
@@ -87,11 +88,11 @@ class _Sums:
 
 
 class Interrupted(Exception):
-    """A stop was asked for; the checkpoint is written."""
+    """A stop was asked for; the checkpoint is written, if training has begun."""
 
-    def __init__(self, signal: int) -> None:
+    def __init__(self, signal: int, in_training: bool = True) -> None:
         super().__init__(signal)
-        self.signal = signal
+        self.signal, self.in_training = signal, in_training
 
 
 class Trainer:
@@ -127,6 +128,7 @@ class Trainer:
             (module, weight) for module in model.modules() if (weight := getattr(module, "information_flow", 0.0))
         ]
         self._best: dict[str, Tensor] = {}
+        self._good: tuple[float, int, dict[str, Tensor]] = (math.inf, 0, {})  # loss, steps taken, and those weights
         self._epoch = self._in_epoch = self._steps = 0
         self._sums = _Sums()
         self._saved_at = time.monotonic()
@@ -174,9 +176,9 @@ class Trainer:
 
     def _step(self, batch: Any, rate: float) -> None:
         started = time.monotonic()
-        rate *= getattr(batch, "rate_scale", 1.0)
+        scaled = rate * getattr(batch, "rate_scale", 1.0)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
+            group["lr"] = scaled * group["factor"]
         for layer, weight in self._flow:
             layer.information_flow = information_flow(self.settings, self._steps, weight)
         self._optimizer.zero_grad(set_to_none=True)
@@ -187,6 +189,8 @@ class Trainer:
         value = loss.item()
         if not (math.isfinite(value) and math.isfinite(norm)):
             self._diverged("loss" if not math.isfinite(value) else "gradient")
+        if not self._best and value < self._good[0] and (self._in_epoch % _GOOD_EVERY == 0 or not self._good[2]):
+            self._good = value, self._steps, _copy(self.model)
         self._optimizer.step()
         self._steps += 1
         self._in_epoch += 1
@@ -282,8 +286,13 @@ class Trainer:
             self.model.load_state_dict(self._best)
 
     def _diverged(self, what: str) -> None:
-        self._keep_best()
-        kept = f"those of epoch {self._best_epoch() + 1}" if self._best else "those of the step before"
+        kept = "those of the step before"
+        if self._best:
+            self._keep_best()
+            kept = f"those of epoch {self._best_epoch() + 1}"
+        elif self._good[2]:
+            self.model.load_state_dict(self._good[2])
+            kept = f"those of step {self._good[1]}"
         usual = gradient_summary(self.history, 0)["proposed_clip_norm"] if self.history else 1
         raise DivergedError(
             f"the {what} became infinite or not a number in epoch {self._epoch + 1}, step {self._in_epoch + 1}; the "

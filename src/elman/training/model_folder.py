@@ -1,6 +1,7 @@
 """The saved model: a folder with config.json, model.safetensors and tokenizer.json. Nothing in it is executed.
 
-config.json is written last, so a folder that has one is whole.
+All is written beside what is there before any of it is moved into its place, config.json last: a folder that has one is
+whole, and a model that cannot be written leaves the one before.
 """
 
 import json
@@ -15,14 +16,14 @@ from torch import Tensor
 
 from .. import __version__
 from ..errors import ElmanError, ModelFolderError, RunFolderError
-from .checkpoint import write_tensors, write_text
+from .checkpoint import beside, save_tensors, save_text, sync
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 _FORMAT = 1
 
 
 def write(folder: Path, kind: str, tensors: dict[str, Tensor], tokenizer: str, description: dict[str, Any]) -> None:
-    """Write a model into a folder, made if need be. Raises RunFolderError if that fails.
+    """Write a model into a folder, made if need be. Raises RunFolderError if that fails; a model there then stays.
 
     Args:
         kind: what is saved, such as "text-classifier".
@@ -31,13 +32,21 @@ def write(folder: Path, kind: str, tensors: dict[str, Tensor], tokenizer: str, d
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG).unlink(missing_ok=True)
     except OSError as error:
         raise RunFolderError(f"{folder}: cannot be written ({error.strerror})") from None
-    write_tensors(folder / WEIGHTS, tensors, {"elman": __version__})
-    write_text(folder / TOKENIZER, tokenizer)
     described = {"format": _FORMAT, "kind": kind, "elman": __version__, **description}
-    write_text(folder / CONFIG, json.dumps(described, indent=2, ensure_ascii=False) + "\n")
+    # The last one is moved first.
+    with (
+        beside(folder / CONFIG) as new_config,
+        beside(folder / TOKENIZER) as words,
+        beside(folder / WEIGHTS) as weights,
+    ):
+        save_text(new_config, json.dumps(described, indent=2, ensure_ascii=False) + "\n")
+        save_text(words, tokenizer)
+        save_tensors(weights, tensors, {"elman": __version__})
+        for new in (new_config, words, weights):
+            sync(new)
+        (folder / CONFIG).unlink(missing_ok=True)
 
 
 def kind_of(folder: Path) -> str:
@@ -78,6 +87,13 @@ def _description(folder: Path) -> dict[str, Any]:
 def tensors(folder: Path) -> dict[str, Tensor]:
     """The weights."""
     return load_file(folder / WEIGHTS)
+
+
+def check_depth(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Of the layers, before they are built: each has a weight of its own. Raises ModelFolderError."""
+    layers = config.get("num_layers", 1)
+    if layers > len(tensors):
+        raise ModelFolderError(f"expected weights of {layers} layers, got {len(tensors)} tensors in all")
 
 
 _DAMAGE = (

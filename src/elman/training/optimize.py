@@ -52,7 +52,8 @@ def learning_rate(
         return rate * (1 + math.cos(math.pi * done)) / 2
     if settings.schedule == "triangular":
         rise = rising_steps(settings, total_steps)
-        return rate * min((step + 1) / rise, (total_steps - step) / max(1, total_steps - rise))
+        share = step / rise if step < rise else 1 - (step - rise) / max(1, total_steps - rise)
+        return rate * (1 + share * (_TRIANGLE - 1)) / _TRIANGLE
     if settings.schedule == "step":
         return rate * settings.decay ** max(0, epoch - settings.decay_start + 1)
     if settings.schedule == "plateau":
@@ -62,6 +63,9 @@ def learning_rate(
             best = min(best, loss)
         return rate * settings.decay**falls
     return rate
+
+
+_TRIANGLE = 32  # the highest rate by the lowest
 
 
 def rising_steps(settings: TrainingSettings, total_steps: int) -> int:

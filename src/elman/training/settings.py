@@ -10,14 +10,22 @@ PRECISIONS = ("float32", "bfloat16")
 SCHEDULES = ("constant", "step", "cosine", "triangular", "plateau")
 
 
+def check_watched(settings: "TrainingSettings", watched: bool) -> None:
+    """Raises UsageError if there is nothing to watch for what waits until the validation loss stops falling."""
+    waiting = ["schedule plateau"] * (settings.schedule == "plateau")
+    waiting += ["average_on_plateau"] * bool(settings.average_on_plateau)
+    if waiting and not watched:
+        raise UsageError(f"{' and '.join(waiting)} need validation data, got none: give some, or hold a share out")
+
+
 @dataclass(frozen=True)
 class TrainingSettings:
     """Settings of the training loop.
 
     `step` multiplies the rate by `decay` after every epoch from `decay_start` on (Zaremba et al. 2014); `plateau` after
-    an epoch that did not lower the validation loss; `triangular` rises over a tenth of the steps and falls to nothing
-    over the rest (Howard & Ruder 2018, eq. 3). Clipping by norm is that of Pascanu et al. (2013). A rate or weight that
-    falls as 1/t has fallen to a half after so many steps.
+    an epoch that did not lower the validation loss; `triangular` rises over a tenth of the steps from a 32nd of the
+    rate and falls to it over the rest (Howard & Ruder 2018, eq. 3). Clipping by norm is that of Pascanu et al. (2013).
+    A rate or weight that falls as 1/t has fallen to a half after so many steps.
     """
 
     epochs: int = setting(10, "Passes over the training data at most.")
