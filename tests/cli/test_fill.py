@@ -70,6 +70,11 @@ def test_summary_and_report_know_a_language_model(model):
     assert (model / "report.html").read_bytes() == before and b"What surprises it" in before
 
 
+def test_a_text_may_be_longer_than_the_name_of_a_file(model):
+    text = "电影___很好" * 100
+    assert json.loads(run("fill", model, text, "--json").stdout)["text"] == text
+
+
 def test_lines_without_a_blank_have_a_row_of_their_own(model, tmp_path):
     lines = [TEXT, "", "no blank here", "it was a ___ film"]
     (tmp_path / "a___b.txt").write_text("\n".join(lines) + "\n")  # a file, whatever its name

@@ -231,6 +231,7 @@ class _Training:
         self.network.layer.information_flow = 0.0
         self.settings = CLIPPED
         self.optimizer = build_optimizer(self.network.parameters(), self.settings)
+        self.most = self.updates + self.variant.settling
         for left in range(self.variant.settling, 0, -1):
             for group in self.optimizer.param_groups:
                 group["lr"] = self.settings.learning_rate * left / self.variant.settling

@@ -1,6 +1,7 @@
 """elman fill: missing words of texts, or how often the model finds them."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,6 @@ from ._show import err, out, table_of
 from .predict import stdin_lines
 
 _BAR = 30
-_LONGEST_NAME = 255  # of a file; a longer text is no such name
 
 
 def fill(
@@ -47,7 +47,9 @@ def fill(
     loaded = language.load(model)
     if evaluate is not None:
         _print_accuracy(_accuracy(loaded, evaluate, text_column, encoding), as_json)
-    elif text is not None and language.BLANK.search(text) and not Path(text[:_LONGEST_NAME]).is_file():
+    elif (
+        text is not None and language.BLANK.search(text) and not os.path.isfile(text)
+    ):  # too long for a Path, it may be
         blanks = language.fill(loaded, text, top)
         if as_json:
             typer.echo(_row(text, blanks, loaded))

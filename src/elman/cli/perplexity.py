@@ -51,11 +51,8 @@ def perplexity(
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
 ) -> None:
     """Measure a language model on text: perplexity, plain, with a cache or by dynamic evaluation."""
-    of_cache = _given(cache_weight=cache_weight, cache_flatness=cache_flatness)
-    of_dynamic = _given(decay=decay, steps=steps)
-    for option, used, settings in (("--cache", cache, of_cache), ("--dynamic", dynamic is not None, of_dynamic)):
-        if settings and not used:
-            raise UsageError(f"--{min(settings).replace('_', '-')} is of {option}, which was not given")
+    of_cache = _of("--cache", cache > 0, "--cache-", weight=cache_weight, flatness=cache_flatness)
+    of_dynamic = _of("--dynamic", dynamic is not None, "--", decay=decay, steps=steps)
     columns = (BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("", total=None)
@@ -65,9 +62,7 @@ def perplexity(
             documents=documents,
             text_column=text_column,
             encoding=encoding,
-            cache=language.Cache(cache, **{name.removeprefix("cache_"): v for name, v in of_cache.items()})
-            if cache
-            else None,
+            cache=language.Cache(cache, **of_cache) if cache else None,
             dynamic=None if dynamic is None else language.Dynamic(dynamic, **of_dynamic),
             out=out_file,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
@@ -87,5 +82,9 @@ def perplexity(
     )
 
 
-def _given(**settings: Any) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if value is not None}
+def _of(option: str, is_given: bool, prefix: str, **settings: Any) -> dict[str, Any]:
+    """The settings of an option that are given. Raises UsageError if the option itself is not."""
+    found = {name: value for name, value in settings.items() if value is not None}
+    if found and not is_given:
+        raise UsageError(f"{prefix}{min(found)} is of {option}, which was not given")
+    return found
