@@ -15,7 +15,9 @@ def check_watched(settings: "TrainingSettings", watched: bool) -> None:
     waiting = ["schedule plateau"] * (settings.schedule == "plateau")
     waiting += ["average_on_plateau"] * bool(settings.average_on_plateau)
     if waiting and not watched:
-        raise UsageError(f"{' and '.join(waiting)} need validation data, got none: give some, or hold a share out")
+        raise UsageError(
+            f"expected validation data for {' and '.join(waiting)}, got none: give some or hold a share out"
+        )
 
 
 @dataclass(frozen=True)
