@@ -29,6 +29,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     save_file({k: v.contiguous() for k, v in tensors.items()}, path, metadata)
+    _sync(path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -39,6 +40,7 @@ def write_text(path: Path, text: str) -> None:
 
 def save_text(path: Path, text: str) -> None:
     path.write_bytes(text.encode("utf-8", "backslashreplace"))
+    _sync(path)
 
 
 @contextmanager
@@ -47,7 +49,6 @@ def beside(path: Path) -> Iterator[Path]:
     new = path.with_name(path.name + ".new")
     try:
         yield new
-        sync(new)
         new.replace(path)
     except (OSError, SafetensorError) as error:
         raise RunFolderError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
@@ -56,7 +57,7 @@ def beside(path: Path) -> Iterator[Path]:
             new.unlink(missing_ok=True)
 
 
-def sync(path: Path) -> None:
+def _sync(path: Path) -> None:
     """A full disk may be noticed no earlier than here."""
     with path.open("rb") as file:
         os.fsync(file.fileno())

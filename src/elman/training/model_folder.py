@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .. import __version__
 from ..errors import ElmanError, ModelFolderError, RunFolderError
-from .checkpoint import beside, save_tensors, save_text, sync
+from .checkpoint import beside, save_tensors, save_text
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 _FORMAT = 1
@@ -44,8 +44,6 @@ def write(folder: Path, kind: str, tensors: dict[str, Tensor], tokenizer: str, d
         save_text(new_config, json.dumps(described, indent=2, ensure_ascii=False) + "\n")
         save_text(words, tokenizer)
         save_tensors(weights, tensors, {"elman": __version__})
-        for new in (new_config, words, weights):
-            sync(new)
         (folder / CONFIG).unlink(missing_ok=True)
 
 
