@@ -6,7 +6,7 @@ back the network can learn: it falls with the recurrent weights' size, and is cu
 
 import torch
 
-from elman.ops import Weights, reference
+from elman.ops import Options, Weights, reference
 
 torch.manual_seed(0)
 steps, size = 30, 16
@@ -20,8 +20,9 @@ for gain in (0.5, 1.0):
     weight_hh = gain * torch.linalg.qr(torch.randn(size, size, dtype=torch.float64))[0]
     weights = Weights(0.1 * torch.eye(size, dtype=torch.float64), weight_hh)
     for truncate in (None, 10):
-        gradients = reference.rnn_backward(
-            doutput, torch.zeros_like(h_0), x, one_row, h_0, weights, bptt_truncate=truncate
+        upstream = doutput, (torch.zeros_like(h_0),)
+        gradients = reference.recurrent_backward(
+            "rnn_tanh", *upstream, x, one_row, (h_0,), weights, options=Options(bptt_truncate=truncate)
         )
         norms = gradients.dx.norm(dim=1).flip(0)
         print(f"recurrent weights {gain} x orthogonal, truncated at {truncate}:")

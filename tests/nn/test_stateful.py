@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 from elman import nn
 from elman.errors import ShapeError, UsageError
-from elman.ops import Weights, reference
+from elman.ops import Options, Weights, reference
 from tolerances import close
 
 STEPS, STREAMS = 11, 3
@@ -187,8 +187,9 @@ def test_one_step_at_a_time_is_the_references_truncation():
         (read(nn.Stateful(layer, overlap=k), x, 1)[0] * doutput).sum().backward()
         weights = Weights(*(p.detach() for p in layer.parameters()))
         sizes = torch.full((STEPS,), STREAMS)
-        expected = reference.lstm_backward(
-            doutput.flatten(0, 1), zeros, zeros, x.flatten(0, 1), sizes, zeros, zeros, weights, bptt_truncate=k
+        states, options = (zeros, zeros), Options(bptt_truncate=k)
+        expected = reference.recurrent_backward(
+            "lstm", doutput.flatten(0, 1), states, x.flatten(0, 1), sizes, states, weights, options=options
         ).dweights
         for name, parameter in layer.named_parameters():
             close(parameter.grad, getattr(expected, name.removesuffix("_l0")))

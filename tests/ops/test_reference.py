@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cells import CLASSICAL, FAMILY, arguments, random_like, run
+from cells import FAMILY, arguments, random_like, run
 from elman.ops import Options, reference
 from elman.ops.ragged import lengths_of
 from tolerances import close
@@ -89,21 +89,6 @@ def truncated_twin(case, args, upstream, reverse, k):
             for t, d in zip(total[1 : 1 + len(dfinal)], dfinal, strict=True):
                 t[row] += d[row]
     return total
-
-
-@pytest.mark.parametrize("case", CLASSICAL, ids=str)
-def test_the_classical_cells_under_their_own_names(case):
-    args = arguments(case, LENGTHS)
-    results = forward(case, args, False)
-    upstream = random_like(results)
-    name, *kind = case.name.split("_")
-    named = {"nonlinearity": kind[0]} if kind else {}
-    flat = (args.data, args.batch_sizes, *args.state_0, args.weights)
-    for actual, wanted in zip(getattr(reference, name)(*flat, **named), results, strict=True):
-        assert torch.equal(actual, wanted)
-    g = getattr(reference, f"{name}_backward")(*upstream, *flat, bptt_truncate=2, **named)
-    for actual, wanted in zip([g.dx, *g.dstate_0], by_hand(case, args, upstream, False, 2), strict=False):
-        assert torch.equal(actual, wanted)
 
 
 @pytest.mark.parametrize("k", [0, 1, 2, 3])

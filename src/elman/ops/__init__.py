@@ -1,13 +1,12 @@
 """Functions of tensors: the recurrent cells over ragged batches.
 
-`recurrent` runs any cell of `CELLS`; `rnn`, `lstm` and `gru` are the classical ones under their own names. `reference`
-is the specification in plain loops, one file per cell, `native` the kernels of cpp/ as torch operators (`kernels` calls
-them), `aten` torch's own operators, and `backend` chooses between them. No parameters live here, and
-nothing here knows about text or training.
+`recurrent` runs any cell of `CELLS`. `reference` is the specification in plain loops, one file per cell, `native` the
+kernels of cpp/ as torch operators (`kernels` calls them), `aten` torch's own operators, and `backend` chooses between
+them. No parameters live here, and nothing here knows about text or training.
 """
 
 from . import kernels, ragged, reference
-from .backend import backend, gru, is_direct, lstm, path, recurrent, rnn, use_backend
+from .backend import backend, is_direct, path, recurrent, use_backend
 from .cross_entropy import cross_entropy_by_row, linear_cross_entropy
 from .options import Options
 from .recording import Record, recording
@@ -21,16 +20,13 @@ __all__ = [
     "Weights",
     "backend",
     "cross_entropy_by_row",
-    "gru",
     "is_direct",
     "kernels",
     "linear_cross_entropy",
-    "lstm",
     "path",
     "ragged",
     "recording",
     "recurrent",
     "reference",
-    "rnn",
     "use_backend",
 ]

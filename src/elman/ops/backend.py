@@ -143,33 +143,3 @@ def _check_place(data: Tensor, batch_sizes: Tensor, state_0: State, weights: Wei
     wanted = weights.weight_ih.dtype
     if data.dtype != wanted and not torch._C._is_any_autocast_enabled():
         raise ShapeError(f"Expected input of the weights' type {wanted}, got {data.dtype}")
-
-
-def rnn(
-    data: Tensor,
-    batch_sizes: Tensor,
-    h_0: Tensor,
-    weights: Weights,
-    *,
-    nonlinearity: str = "tanh",
-    reverse: bool = False,
-) -> tuple[Tensor, Tensor]:
-    """See `elman.ops.reference.rnn`."""
-    output, (h_n,) = recurrent(f"rnn_{nonlinearity}", data, batch_sizes, (h_0,), weights, reverse=reverse)
-    return output, h_n
-
-
-def lstm(
-    data: Tensor, batch_sizes: Tensor, h_0: Tensor, c_0: Tensor, weights: Weights, *, reverse: bool = False
-) -> tuple[Tensor, Tensor, Tensor]:
-    """See `elman.ops.reference.lstm`."""
-    output, (h_n, c_n) = recurrent("lstm", data, batch_sizes, (h_0, c_0), weights, reverse=reverse)
-    return output, h_n, c_n
-
-
-def gru(
-    data: Tensor, batch_sizes: Tensor, h_0: Tensor, weights: Weights, *, reverse: bool = False
-) -> tuple[Tensor, Tensor]:
-    """See `elman.ops.reference.gru`."""
-    output, (h_n,) = recurrent("gru", data, batch_sizes, (h_0,), weights, reverse=reverse)
-    return output, h_n
