@@ -307,18 +307,18 @@ def test_weights_that_do_not_fit_are_refused(change, message):
 @pytest.mark.parametrize(
     ("cell", "change", "message"),
     [
-        ("layer_lstm", {"norm_gates": None}, r"has norm_gates \(2, 16\) of type torch.float32, got None"),
-        ("layer_lstm", {"norm_cell": torch.zeros(1, 4)}, r"has norm_cell \(2, 4\) .* got \(\(1, 4\)"),
-        ("layer_gru", {"norm_gates": torch.zeros(2, 12).double()}, r"has norm_gates \(2, 12\) .* torch.float64"),
-        ("layer_gru", {"norm_cell": torch.zeros(2, 4)}, "has norm_cell None .* got"),
-        ("lstm", {"norm_gates": torch.zeros(2, 16)}, "has norm_gates None .* got"),
+        ("layer_lstm", {"norm_gates": None}, r"cell layer_lstm has norm_gates \[2, 16\], got None"),
+        ("layer_lstm", {"norm_cell": torch.zeros(1, 4)}, r"cell layer_lstm has norm_cell \[2, 4\], got \(1, 4\)"),
+        ("layer_gru", {"norm_gates": torch.zeros(2, 12).double()}, r"Expected norm_gates of .* got .* torch.float64"),
+        ("layer_gru", {"norm_cell": torch.zeros(2, 4)}, r"cell layer_gru has norm_cell \[0, 4\], got \(2, 4\)"),
+        ("lstm", {"norm_gates": torch.zeros(2, 16)}, r"cell lstm has norm_gates \[0, 16\], got \(2, 16\)"),
     ],
 )
 def test_gains_that_do_not_fit_are_refused(cell, change, message):
     case = CellCase(cell)
     args = arguments(case, [3, 2], dtype=torch.float32)
     args.weights = args.weights._replace(**change)
-    with pytest.raises(ShapeError, match=f"cell {cell} {message}"):
+    with pytest.raises(ShapeError, match=message):
         run(native, case, args)
 
 

@@ -241,15 +241,21 @@ def test_a_truncated_gradient_has_no_second_derivative():
         torch.autograd.grad(results[0].sum(), args.data, create_graph=True)
 
 
+@pytest.mark.parametrize("backend", ["native", "reference"])
 @pytest.mark.parametrize("case", FAMILY, ids=str)
-def test_weights_of_another_cell_are_refused(case):
+def test_weights_of_another_cell_are_refused(case, backend):
     args = arguments(case, [3, 2])
     wrong = args.weights._replace(vectors=torch.ones(7, 4, dtype=torch.float64))
-    with pytest.raises(ShapeError, match=rf"cell {case.name} has vectors \[{case.cell.vectors}, 4\], got \(7, 4\)"):
-        ops.recurrent(case.name, args.data, args.batch_sizes, args.state_0, wrong)
+    gains = args.weights._replace(norm_cell=torch.ones(5, 4, dtype=torch.float64))
     other = args.weights._replace(weight_hh=None if case.cell.product else args.weights.weight_ih)
-    with pytest.raises(UsageError, match="recurrent matrix weight_hh"):
-        ops.recurrent(case.name, args.data, args.batch_sizes, args.state_0, other)
+    for weights, states, message in [
+        (wrong, args.state_0, rf"has vectors \[{case.cell.vectors}, 4\], got \(7, 4\)"),
+        (gains, args.state_0, r"has norm_cell \[[02], 4\], got \(5, 4\)"),
+        (other, args.state_0, "has (a|no) recurrent matrix weight_hh"),
+        (args.weights, args.state_0 * 2, f"has {case.states} state tensors, got {2 * case.states}"),
+    ]:
+        with ops.use_backend(backend), pytest.raises(ShapeError, match=f"cell {case.name} {message}"):
+            ops.recurrent(case.name, args.data, args.batch_sizes, states, weights)
 
 
 @pytest.mark.parametrize("precision", ["highest", "medium"])

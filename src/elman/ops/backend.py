@@ -81,8 +81,9 @@ def recurrent(
     Returns:
         output [N, H] and the final state.
     Raises:
-        UsageError: an unknown cell; weights, states or options that the cell does not have.
-        ShapeError: sizes that do not fit; tensors of several devices, or of another type than the weights'.
+        UsageError: an unknown cell; options that the cell does not have.
+        ShapeError: weights or states that the cell does not have, or in sizes that do not fit; tensors of several
+            devices, or of another type than the weights'.
     """
     options = options or Options()
     check(cell, state_0, weights, options)
@@ -104,15 +105,7 @@ def check(cell: str, state_0: State, weights: Weights, options: Options) -> None
     """Raises UsageError or ShapeError unless weights, state and options are those of the cell."""
     if cell not in CELLS:
         raise UsageError(f"unknown cell {cell!r}: choose one of {', '.join(CELLS)}")
-    known = CELLS[cell]
-    if len(state_0) != known.states:
-        raise ShapeError(f"cell {cell} has {known.states} state tensors, got {len(state_0)}")
-    if known.product != (weights.weight_hh is not None):
-        raise UsageError(f"cell {cell} has {'a' if known.product else 'no'} recurrent matrix weight_hh")
-    hidden = weights.weight_ih.shape[0] // known.gates
-    vectors = None if weights.vectors is None else tuple(weights.vectors.shape)
-    if vectors != ((known.vectors, hidden) if known.vectors else None):
-        raise ShapeError(f"cell {cell} has vectors [{known.vectors}, {hidden}], got {vectors}")
+    reference.check_parts(cell, len(state_0), weights.weight_ih.shape[0] // CELLS[cell].gates, weights)
     if options.bptt_truncate is not None and options.bptt_truncate < 0:
         raise UsageError(f"bptt_truncate must be 0 or more steps, got {options.bptt_truncate}")
     if options.flow and cell not in aten.CELLS:
@@ -128,8 +121,8 @@ def check(cell: str, state_0: State, weights: Weights, options: Options) -> None
     sizes = tuple(s.shape for s in state_0)
     if options.mask is not None and options.mask.shape != sizes[0]:
         raise ShapeError(f"Expected mask of size {tuple(sizes[0])}, got {tuple(options.mask.shape)}")
-    if options.zoneout is not None and len(options.zoneout) != known.states:
-        raise ShapeError(f"cell {cell} needs zoneout for {known.states} states, got {len(options.zoneout)}")
+    if options.zoneout is not None and len(options.zoneout) != len(state_0):
+        raise ShapeError(f"cell {cell} needs zoneout for {len(state_0)} states, got {len(options.zoneout)}")
 
 
 def _check_place(data: Tensor, batch_sizes: Tensor, state_0: State, weights: Weights) -> None:

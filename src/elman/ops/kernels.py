@@ -20,6 +20,7 @@ from ._run import CELLS, GATES, NUMBER, Run, WeightGradients
 from .gemm import matmul
 from .options import Options
 from .reference import CELLS as SPECIFICATIONS
+from .reference import check_parts
 from .weights import Weights
 
 
@@ -296,34 +297,26 @@ def _inside(cell: str, weights: Weights, options: Options, data: Tensor, h: Tens
     return tuple(None if t is None else t.contiguous() for t in given)
 
 
+_NAMES = (*Weights._fields, "c", "h")
+
+
 def check(cell: str, data: Tensor, h: Tensor, c: Tensor | None, weights: Weights) -> None:
     """Raises unless data [.., I], the state [B, H] and the weights fit each other: the kernels see addresses only."""
     if cell not in GATES:
         raise UsageError(f"unknown cell {cell!r}: the kernels have {', '.join(CELLS)}")
     batch, hidden = h.shape
+    check_parts(cell, 1 if c is None else 2, hidden, weights)
     stacked = GATES[cell] * hidden
     dtype = data.dtype
     if dtype not in DTYPES or not data.is_cpu:
         raise ShapeError(f"the kernels compute in float32 or float64 on the CPU, got {dtype} on {data.device}")
-    sizes = ((stacked, data.shape[-1]), (stacked, hidden), (stacked,), (stacked,), (batch, hidden), (batch, hidden))
-    for place, tensor in enumerate((*weights[:4], c, h)):
-        if tensor is not None and (tensor.shape != sizes[place] or tensor.dtype is not dtype or not tensor.is_cpu):
+    matrices = ((stacked, data.shape[-1]), (stacked, hidden), (stacked,), (stacked,))
+    sizes = (*matrices, None, None, None, None, (batch, hidden), (batch, hidden))  # None: see `check_parts`
+    for name, size, tensor in zip(_NAMES, sizes, (*weights, c, h), strict=True):
+        if tensor is None:
+            continue
+        if (size and tensor.shape != size) or tensor.dtype is not dtype or not tensor.is_cpu:
             raise ShapeError(
-                f"Expected {(*Weights._fields[:4], 'c', 'h')[place]} of size {sizes[place]} in the input's type "
-                f"{dtype} on {data.device}; got {tuple(tensor.shape)}, {tensor.dtype} on {tensor.device}"
+                f"Expected {name} of size {size or tuple(tensor.shape)} in the input's type {dtype} on {data.device}; "
+                f"got {tuple(tensor.shape)}, {tensor.dtype} on {tensor.device}"
             )
-    known = SPECIFICATIONS[cell]
-    beside = {
-        "vectors": (known.vectors, hidden) if known.vectors else None,
-        "norm_gates": (2, stacked) if known.normalised else None,
-        "norm_cell": (2, hidden) if known.normalised and known.states > 1 else None,
-    }
-    for name, size in beside.items():
-        tensor = getattr(weights, name)
-        found = None if tensor is None else (tuple(tensor.shape), tensor.dtype)
-        if found != (size and (size, dtype)):
-            raise ShapeError(f"cell {cell} has {name} {size} of type {dtype}, got {found}")
-    if known.product != (weights.weight_hh is not None):
-        raise ShapeError(f"cell {cell} has {'a' if known.product else 'no'} recurrent matrix weight_hh")
-    if (known.states > 1) != (c is not None):
-        raise ShapeError(f"cell {cell} {'needs a' if known.states > 1 else 'has no'} cell state c")

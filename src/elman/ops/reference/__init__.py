@@ -9,6 +9,7 @@ A state is a tuple of [B, H] tensors: (h,), or (h, c) for the LSTM kinds.
 
 from torch import Tensor
 
+from ...errors import ShapeError
 from ..options import Options
 from ..weights import Weights
 from . import coupled, gru, gru_before, indrnn, layer_norm, leaky, lstm, min_gru, min_lstm, peephole, rnn, time
@@ -28,6 +29,23 @@ CELLS: dict[str, Cell] = {
     **min_lstm.CELLS,
     **layer_norm.CELLS,
 }
+
+
+def check_parts(cell: str, states: int, hidden: int, weights: Weights) -> None:
+    """Raises ShapeError unless a call has the states and weights of the cell, those for H = `hidden` units."""
+    known = CELLS[cell]
+    if states != known.states:
+        raise ShapeError(f"cell {cell} has {known.states} state tensors, got {states}")
+    if known.product != (weights.weight_hh is not None):
+        raise ShapeError(f"cell {cell} has {'a' if known.product else 'no'} recurrent matrix weight_hh")
+    for name, tensor, rows, columns in (
+        ("vectors", weights.vectors, known.vectors, hidden),
+        ("norm_gates", weights.norm_gates, 2 if known.normalised else 0, known.gates * hidden),
+        ("norm_cell", weights.norm_cell, 2 if known.normalised and known.states > 1 else 0, hidden),
+    ):
+        found = None if tensor is None else tuple(tensor.shape)
+        if found != ((rows, columns) if rows else None):
+            raise ShapeError(f"cell {cell} has {name} [{rows}, {columns}], got {found}")
 
 
 def recurrent(
