@@ -5,7 +5,7 @@ import torch
 
 from cells import FAMILY, arguments, random_like, run
 from elman.ops import Options, reference
-from elman.ops.ragged import lengths_of
+from elman.ops.ragged import lengths_of, starts_of
 from tolerances import close
 
 LENGTHS = [5, 3, 3, 1, 0]
@@ -63,7 +63,7 @@ def truncated_twin(case, args, upstream, reverse, k):
     """One row and one output at a time: autograd over the last k + 1 steps, everything before held constant."""
     doutput, *dfinal = upstream
     total = [torch.zeros_like(leaf) for leaf in args.leaves()]
-    starts = args.batch_sizes.cumsum(0) - args.batch_sizes
+    starts = starts_of(args.batch_sizes)
     for row, length in enumerate(lengths_of(args.batch_sizes, len(args.state_0[0])).tolist()):
         order = range(length)[::-1] if reverse else range(length)
         elements = [int(starts[t]) + row for t in order]

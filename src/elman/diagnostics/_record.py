@@ -143,9 +143,8 @@ def _sample(record: ops.Record, call: _Call, rows: int) -> Trace:
     if stepping > rows:
         chosen = torch.linspace(0, stepping - 1, rows).round().long()
     batch_sizes = ragged.batch_sizes_of(ragged.lengths_of(record.batch_sizes, stepping)[chosen])
-    starts = record.batch_sizes.cumsum(0) - record.batch_sizes
     row, step = ragged.rows_and_steps(batch_sizes)
-    elements = starts[step] + chosen[row]
+    elements = ragged.starts_of(record.batch_sizes)[step] + chosen[row]
 
     def kept(values: Tensor) -> Tensor:
         if not len(values):

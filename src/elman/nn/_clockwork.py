@@ -78,9 +78,7 @@ class ClockworkRNN(SingleState):
         self, data: Tensor, batch_sizes: Tensor, states: list[State], layer: int, reverse: bool
     ) -> tuple[Tensor, list[State]]:
         (state_0,) = states
-        rows, steps = ragged.rows_and_steps(batch_sizes)
-        if reverse:
-            steps = ragged.lengths_of(batch_sizes, len(state_0[0]))[rows] - 1 - steps
+        rows, steps = ragged.read_order(batch_sizes, len(state_0[0]), reverse)
         steps = steps + (self._read[rows] if isinstance(self._read, Tensor) else self._read)
         rests = (steps[:, None] % self._period_of_units() != 0).to(data)
         options = self._options(data, state_0)

@@ -86,8 +86,7 @@ class _Parting:
 
     def __init__(self, batch_sizes: Tensor, batch: int, skip: int, reverse: bool) -> None:
         lengths = ragged.lengths_of(batch_sizes, batch)
-        rows, steps = ragged.rows_and_steps(batch_sizes)
-        read = lengths[rows] - 1 - steps if reverse else steps
+        rows, read = ragged.read_order(batch_sizes, batch, reverse)
         first = torch.arange(skip, device=lengths.device)[:, None]
         parts = (lengths - first + skip - 1).div(skip, rounding_mode="floor").clamp(min=0).flatten()
         self.order, place = ragged.sort_by_length(parts)
@@ -95,6 +94,6 @@ class _Parting:
         part = (read % skip) * batch + rows
         step = read // skip
         step = parts[part] - 1 - step if reverse else step
-        self.back = (self.batch_sizes.cumsum(0) - self.batch_sizes)[step] + place[part]
+        self.back = ragged.starts_of(self.batch_sizes)[step] + place[part]
         self.elements = torch.argsort(self.back)
         self.newest = place[((lengths + first) % skip) * batch + torch.arange(batch, device=lengths.device)].flatten()

@@ -213,7 +213,7 @@ class _Windows:
 
     def __init__(self, batch_sizes: Tensor, k: int) -> None:
         rows, steps = ragged.rows_and_steps(batch_sizes)
-        starts = batch_sizes.cumsum(0) - batch_sizes
+        starts = ragged.starts_of(batch_sizes)
         lengths = steps.clamp(max=k) + 1
         order, self._place = ragged.sort_by_length(lengths)
         self.row, self.first = rows[order], (steps - lengths + 1)[order]
@@ -221,14 +221,13 @@ class _Windows:
         self.batch_sizes = ragged.batch_sizes_of(lengths)
         window, at = ragged.rows_and_steps(self.batch_sizes)
         self.elements = starts[self.first[window] + at] + self.row[window]
-        ends = (self.batch_sizes.cumsum(0) - self.batch_sizes)[lengths - 1]
-        self.last = ends + self._place
+        self.last = ragged.starts_of(self.batch_sizes)[lengths - 1] + self._place
 
     def last_of_rows(self, batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
         """For each row with steps its last element, and that element's window."""
         rows = torch.arange(int(batch_sizes[0]), device=batch_sizes.device)
         lengths = ragged.lengths_of(batch_sizes, len(rows))
-        elements = (batch_sizes.cumsum(0) - batch_sizes)[lengths - 1] + rows
+        elements = ragged.starts_of(batch_sizes)[lengths - 1] + rows
         return elements, self._place[elements]
 
 

@@ -36,23 +36,31 @@ def lengths_of(batch_sizes: Tensor, batch: int) -> Tensor:
 def rows_and_steps(batch_sizes: Tensor) -> tuple[Tensor, Tensor]:
     """For each of the N elements its row [N] and its step [N]."""
     steps = torch.repeat_interleave(torch.arange(batch_sizes.numel(), device=batch_sizes.device), batch_sizes)
-    starts = batch_sizes.cumsum(0) - batch_sizes
-    rows = torch.arange(steps.numel(), device=steps.device) - starts[steps]
+    rows = torch.arange(steps.numel(), device=steps.device) - starts_of(batch_sizes)[steps]
     return rows, steps
+
+
+def read_order(batch_sizes: Tensor, batch: int, reverse: bool) -> tuple[Tensor, Tensor]:
+    """For each of the N elements its row [N], and its step [N] as the row is read: from its end if `reverse`."""
+    rows, steps = rows_and_steps(batch_sizes)
+    return rows, lengths_of(batch_sizes, batch)[rows] - 1 - steps if reverse else steps
+
+
+def starts_of(batch_sizes: Tensor) -> Tensor:
+    """[T] the first element of each step: that of row b is b further."""
+    return batch_sizes.cumsum(0) - batch_sizes
 
 
 def from_end(batch_sizes: Tensor) -> Tensor:
     """[N] for each element the one of the same row that lies as far from the row's end as it does from its start."""
-    rows, steps = rows_and_steps(batch_sizes)
-    starts = batch_sizes.cumsum(0) - batch_sizes
-    lengths = lengths_of(batch_sizes, int(batch_sizes[0]) if len(batch_sizes) else 0)
-    return starts[lengths[rows] - 1 - steps] + rows
+    rows, mirrored = read_order(batch_sizes, int(batch_sizes[0]) if len(batch_sizes) else 0, reverse=True)
+    return starts_of(batch_sizes)[mirrored] + rows
 
 
 def later_elements(batch_sizes: Tensor, reverse: bool) -> Tensor:
     """[N] the element of the same row that is processed next; -1 where there is none."""
     rows, steps = rows_and_steps(batch_sizes)
-    starts = batch_sizes.cumsum(0) - batch_sizes
+    starts = starts_of(batch_sizes)
     if reverse:
         later = starts[(steps - 1).clamp(min=0)] + rows
         return torch.where(steps > 0, later, -1)
@@ -74,16 +82,13 @@ def padded_index(batch_sizes: Tensor, batch: int, reverse: bool = False) -> tupl
     padding = step >= lengths
     if reverse:
         step = (lengths - 1 - step).clamp(min=0)
-    starts = batch_sizes.cumsum(0) - batch_sizes
-    index = starts[step] + torch.arange(batch, device=starts.device)
+    index = starts_of(batch_sizes)[step] + torch.arange(batch, device=batch_sizes.device)
     return index.masked_fill(padding, 0), padding
 
 
 def packed_index(batch_sizes: Tensor, batch: int, reverse: bool = False) -> Tensor:
     """Inverse of `padded_index`: for each of the N elements its place [N] in a flattened [T * B] padded tensor."""
-    rows, steps = rows_and_steps(batch_sizes)
-    if reverse:
-        steps = lengths_of(batch_sizes, batch)[rows] - 1 - steps
+    rows, steps = read_order(batch_sizes, batch, reverse)
     return steps * batch + rows
 
 
