@@ -9,7 +9,7 @@ import torch
 
 from elman.ops import CELLS as SPECIFICATIONS
 from elman.ops import Weights, ragged
-from elman.ops._run import GATES
+from elman.ops._run import KERNELS
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class CellCase:
 
 CLASSICAL = [CellCase("rnn_tanh"), CellCase("rnn_relu"), CellCase("lstm"), CellCase("lstm", True), CellCase("gru")]
 FAMILY = [CellCase(name) for name in SPECIFICATIONS]
-NATIVE = [case for case in FAMILY if case.name in GATES]  # what the kernels cover
+NATIVE = [case for case in FAMILY if case.name in KERNELS]  # what the kernels cover
 SIZES = [1, 7, 8, 9, 15, 16, 17, 33]  # around the widths of the vectors
 
 

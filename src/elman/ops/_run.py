@@ -17,26 +17,41 @@ from .gemm import matmul, rounds_recurrent
 from .reference import CELLS as SPECIFICATIONS
 from .weights import Weights
 
+
+class Kernel(NamedTuple):
+    """How a cell's kernels differ from another's, beside what `reference.CELLS` says of the cell.
+
+    reserve: whether the backward pass needs more than the output.
+    inner: whether the reserve holds more than the gates.
+    apart: how many gates, the last ones, have one gradient towards the recurrent product and another towards the input.
+    resets: whether the first gate acts before the product of the last one.
+    """
+
+    reserve: bool = True
+    inner: bool = False
+    apart: int = 0
+    resets: bool = False
+
+
 # In the order of the kernels' enumeration (cpp/include/elman/recurrent.h).
-CELLS = (
-    "rnn_tanh",
-    "rnn_relu",
-    "lstm",
-    "gru",
-    "leaky_tanh",
-    "leaky_relu",
-    "indrnn_tanh",
-    "indrnn_relu",
-    "peephole",
-    "coupled",
-    "min_gru",
-    "min_lstm",
-    "gru_before",
-    "layer_lstm",
-    "layer_gru",
-)
-NUMBER = {cell: number for number, cell in enumerate(CELLS)}
-GATES = {cell: SPECIFICATIONS[cell].gates for cell in CELLS}
+KERNELS = {
+    "rnn_tanh": Kernel(reserve=False),
+    "rnn_relu": Kernel(reserve=False),
+    "lstm": Kernel(inner=True),
+    "gru": Kernel(inner=True, apart=1),
+    "leaky_tanh": Kernel(),
+    "leaky_relu": Kernel(),
+    "indrnn_tanh": Kernel(),
+    "indrnn_relu": Kernel(),
+    "peephole": Kernel(inner=True),
+    "coupled": Kernel(inner=True),
+    "min_gru": Kernel(),
+    "min_lstm": Kernel(inner=True),
+    "gru_before": Kernel(resets=True),
+    "layer_lstm": Kernel(inner=True, apart=4),
+    "layer_gru": Kernel(inner=True, apart=3),
+}
+NUMBER = {cell: number for number, cell in enumerate(KERNELS)}
 
 # A piece's gates in bytes: few enough to be still in the cache for the products that read them next.
 _PIECE_BYTES = 2 << 20
@@ -61,9 +76,8 @@ class Run:
         self.cell, self.threads = NUMBER[cell], torch.get_num_threads()
         self.bfloat16 = rounds_recurrent()
         self.batch, self.hidden = h_0.shape
-        self.stacked = GATES[cell] * self.hidden
-        # Columns of the recurrent product, the last ones, whose gradient is another than that of the projection.
-        self.apart = self.stacked if SPECIFICATIONS[cell].normalised else self.hidden if cell == "gru" else 0
+        self.stacked = SPECIFICATIONS[cell].gates * self.hidden
+        self.apart = KERNELS[cell].apart * self.hidden  # columns of the recurrent product, the last ones
         self.like, self.reverse = data, reverse
         self.steps, self.elements = batch_sizes.shape[0], data.shape[0]
         self.layout, self.offsets = lay_out(batch_sizes, self.elements, self.batch, self.hidden, reverse)
@@ -140,13 +154,13 @@ class WeightGradients:
     """Sums the gradients of the weights over the pieces."""
 
     def __init__(self, run: Run, weights: Weights) -> None:
-        self.hidden, self.gru = run.hidden, run.cell == NUMBER["gru"]
+        self.apart, self.partly = run.apart, 0 < run.apart < run.stacked
         self.projection = _Sum(run, *weights.weight_ih.shape)
         self.product = None if weights.weight_hh is None else _Sum(run, run.stacked, run.hidden)
         bias = weights.bias_ih is not None
         self.bias_hh = weights.bias_hh is not None
         self.bias = run.like.new_zeros(run.stacked) if bias else None
-        self.inner_bias = run.like.new_zeros(run.hidden) if bias and self.gru else None
+        self.inner_bias = run.like.new_zeros(run.apart) if bias and self.partly else None
 
     def add(
         self,
@@ -167,9 +181,8 @@ class WeightGradients:
         ones = dgates.new_ones(dgates.shape[0])
         if self.bias is not None:
             self.bias.addmv_(dgates.t(), ones)
-        if self.gru and dinner is not None:
-            # The last gate has one gradient towards its input and another towards its state.
-            dgates[:, -self.hidden :] = dinner
+        if self.partly and dinner is not None:  # the other columns have one gradient
+            dgates[:, -self.apart :] = dinner
             if self.inner_bias is not None:
                 self.inner_bias.addmv_(dinner.t(), ones)
         elif dinner is not None:
@@ -182,7 +195,7 @@ class WeightGradients:
         """Gradients of weight_ih, weight_hh, bias_ih and bias_hh."""
         of_bias_hh = self.bias.clone() if self.bias_hh and self.bias is not None else None
         if of_bias_hh is not None and self.inner_bias is not None:
-            of_bias_hh[-self.hidden :] = self.inner_bias
+            of_bias_hh[-self.apart :] = self.inner_bias
         of_product = None if self.product is None else self.product.total
         return self.projection.total, of_product, self.bias, of_bias_hh
 

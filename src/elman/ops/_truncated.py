@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from . import ragged
-from ._run import Run, WeightGradients
+from ._run import KERNELS, Run, WeightGradients
 from .gemm import matmul
 from .options import Options
 from .weights import Weights
@@ -96,7 +96,7 @@ def backward(
     if of_weights:
         gradients = WeightGradients(run, weights)
         entering = before[0] if mask is None else before[0] * mask[rows]
-        reset = gates[:, : run.hidden] if gates is not None and cell == "gru_before" else None
+        reset = gates[:, : run.hidden] if gates is not None and KERNELS[cell].resets else None
         gradients.add(total, total_inner, data, [(slice(None), entering)], reset)
         dweights = gradients.finished()
     dvectors = None if dvectors is None or not of_weights else dvectors.sum(0)

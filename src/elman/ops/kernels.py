@@ -16,7 +16,7 @@ from . import _kernels, _truncated
 from ._addresses import DTYPES, address, kernel
 from ._flow import information_flow
 from ._normalised import gathered, scattered
-from ._run import CELLS, GATES, NUMBER, Run, WeightGradients
+from ._run import KERNELS, NUMBER, Run, WeightGradients
 from .gemm import matmul
 from .options import Options
 from .reference import CELLS as SPECIFICATIONS
@@ -88,17 +88,7 @@ def free_memory() -> None:
 
 def has(cell: str) -> bool:
     """Whether there is a kernel for this cell."""
-    return cell in NUMBER
-
-
-def has_reserve(cell: str) -> bool:
-    """Whether the backward pass needs more than the output."""
-    return not cell.startswith("rnn_")
-
-
-def has_inner(cell: str) -> bool:
-    """Whether the reserve holds more than the gates."""
-    return SPECIFICATIONS[cell].states > 1 or cell in ("gru", "min_lstm", "layer_gru")
+    return cell in KERNELS
 
 
 def inner_width(cell: str, hidden: int) -> int:
@@ -121,7 +111,7 @@ def forward(
     """Runs one layer in one direction.
 
     Args:
-        cell: one of `CELLS`.
+        cell: one that `has` a kernel.
         data, batch_sizes, h_0, c_0, reverse: as in `elman.ops.reference`.
         keep: write the reserve that `backward` needs.
     """
@@ -132,9 +122,9 @@ def forward(
     run = Run(cell, data, batch_sizes, h_0, reverse)
     panels = run.packed("pack_forward", weights.weight_hh, weights.bias_ih, weights.bias_hh)
     h, c = _state(h_0), None if c_0 is None else _state(c_0)
-    keep = keep and has_reserve(cell)
+    keep = keep and KERNELS[cell].reserve
     output = run.new(run.elements, run.hidden)
-    inner = run.new(run.elements, inner_width(cell, run.hidden)) if keep and has_inner(cell) else None
+    inner = run.new(run.elements, inner_width(cell, run.hidden)) if keep and KERNELS[cell].inner else None
     kept = run.new(run.elements, run.stacked) if keep else None
     weight_ih = weights.weight_ih.t()
     for piece in run.pieces(backwards=reverse):
@@ -173,8 +163,8 @@ def backward(
     check(cell, data, h_0, c_0, weights)
     given, weights = weights, gathered(weights)
     inside = _inside(cell, weights, options, data, h_0)
-    gates = result.gates if has_reserve(cell) else None
-    inner = result.inner if has_inner(cell) else None
+    gates = result.gates if KERNELS[cell].reserve else None
+    inner = result.inner if KERNELS[cell].inner else None
     if options.bptt_truncate is not None:
         states, finals = ((h_0,), (dh_n,)) if c_0 is None else ((h_0, c_0), (dh_n, dc_n))
         reserve = (result.output, gates, inner)
@@ -203,7 +193,7 @@ def backward(
             matmul(dgates, weights.weight_ih, piece.of(ddata))
         if total is not None:
             entered = run.entering(piece, result.output, h_0, options.mask) if total.product else []
-            reset = piece.of(result.gates)[:, : run.hidden] if cell == "gru_before" else None
+            reset = piece.of(result.gates)[:, : run.hidden] if KERNELS[cell].resets else None
             total.add(dgates, dinner, piece.of(data), entered, reset)
         if options.flow:
             flow = information_flow(dgates, doutput, arrived, batch_sizes, reverse, options.mask)
@@ -283,7 +273,7 @@ def _contiguous(weights: Weights) -> Weights:
 def _inside(cell: str, weights: Weights, options: Options, data: Tensor, h: Tensor) -> tuple[Tensor | None, ...]:
     """The arguments of the recurrence beside the panels: vectors, mask, zoneout of h and of c."""
     zoneout: tuple[Tensor | None, ...] = options.zoneout or (None, None)
-    if options.zoneout is not None and not has_reserve(cell):
+    if options.zoneout is not None and not KERNELS[cell].reserve:
         raise UsageError(f"the kernels have no zoneout for {cell}; the leaky cell with a leak of 1 is the same")
     given = (weights.vectors, options.mask, *zoneout, *(None,) * (2 - len(zoneout)))
     for name, tensor, rows in zip(
@@ -302,11 +292,11 @@ _NAMES = (*Weights._fields, "c", "h")
 
 def check(cell: str, data: Tensor, h: Tensor, c: Tensor | None, weights: Weights) -> None:
     """Raises unless data [.., I], the state [B, H] and the weights fit each other: the kernels see addresses only."""
-    if cell not in GATES:
-        raise UsageError(f"unknown cell {cell!r}: the kernels have {', '.join(CELLS)}")
+    if cell not in KERNELS:
+        raise UsageError(f"unknown cell {cell!r}: the kernels have {', '.join(KERNELS)}")
     batch, hidden = h.shape
     check_parts(cell, 1 if c is None else 2, hidden, weights)
-    stacked = GATES[cell] * hidden
+    stacked = SPECIFICATIONS[cell].gates * hidden
     dtype = data.dtype
     if dtype not in DTYPES or not data.is_cpu:
         raise ShapeError(f"the kernels compute in float32 or float64 on the CPU, got {dtype} on {data.device}")

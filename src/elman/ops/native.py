@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 from ..errors import UsageError
 from . import kernels, reference
 from ._addresses import DTYPES
-from ._run import GATES
+from ._run import KERNELS
 from .kernels import Result
 from .options import Options
 from .recording import Record, current_sink
@@ -47,7 +47,7 @@ _library.define(
 def covers(data: Tensor, weights: Weights, cell: str) -> bool:
     """Whether the kernels compute this: float32 or float64 (autocast casts to it) on the CPU, no projection."""
     return (
-        cell in GATES
+        cell in KERNELS
         and data.device.type in ("cpu", "meta")
         and weights.weight_hr is None
         and (data.dtype in DTYPES or torch.is_autocast_enabled("cpu"))
@@ -81,7 +81,7 @@ def recurrent(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """See `elman.ops.reference.recurrent`."""
     options = options or Options()
-    if options.zoneout is not None and not kernels.has_reserve(cell):
+    if options.zoneout is not None and not KERNELS[cell].reserve:
         # The same network as a leaky cell without leak, which keeps what zoneout hides from the output.
         cell = cell.replace("rnn", "leaky")
         weights = weights._replace(vectors=weights.weight_ih.new_ones(1, state_0[0].shape[1]))
@@ -144,14 +144,14 @@ _library.impl("recurrent_backward", _backward, "CPU")
 
 @torch.library.register_fake("elman::recurrent", lib=_library)
 def _forward_fake(cell, data, batch_sizes, h_0, c_0, *others):  # type: ignore[no-untyped-def]
-    keep = others[_SIZE + 1] and kernels.has_reserve(cell)
+    keep = others[_SIZE + 1] and KERNELS[cell].reserve
     sizes = (data.shape[0], h_0.shape[1])
     return Result(
         data.new_empty(sizes),
         h_0.new_empty(h_0.shape),
         h_0.new_empty(0 if c_0 is None else c_0.shape),
         data.new_empty((sizes[0], others[0].shape[0]) if keep else 0),
-        data.new_empty((sizes[0], kernels.inner_width(cell, sizes[1])) if keep and kernels.has_inner(cell) else 0),
+        data.new_empty((sizes[0], kernels.inner_width(cell, sizes[1])) if keep and KERNELS[cell].inner else 0),
     )
 
 
@@ -186,7 +186,7 @@ def _gradients(ctx: Any, doutput: Tensor | None, dh_n: Tensor | None, dc_n: Tens
     flags = (None,) * 5
     if torch.is_grad_enabled() and not torch.compiler.is_compiling():
         return None, *_differentiable(ctx, (doutput, dh_n, dc_n), inputs, needs), *flags
-    if kernels.has_reserve(ctx.cell) and not ctx.kept:
+    if KERNELS[ctx.cell].reserve and not ctx.kept:
         _, _, _, gates, inner = torch.ops.elman.recurrent.default(ctx.cell, *inputs, ctx.reverse, True, *ctx.numbers)
     sink = current_sink() if type(output) is Tensor else None  # a compiler's have no numbers
     ddata, *others, norms, omega = torch.ops.elman.recurrent_backward.default(
