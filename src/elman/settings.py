@@ -24,6 +24,13 @@ def setting(default: Any, about: str) -> Any:
     return field(default=default, metadata={"help": about})
 
 
+def known(what: str, given: str, wanted: Iterable[str]) -> str:
+    """The name itself, if it is one of those wanted. Raises UsageError."""
+    if given not in wanted:
+        raise UsageError(f"unknown {what} {given!r}: choose one of {', '.join(wanted)}")
+    return given
+
+
 def choose(name: str, given: str, wanted: tuple[str, ...]) -> None:
     """Raises UsageError unless the value is one of those wanted."""
     if given not in wanted:
@@ -87,10 +94,8 @@ def resolve(
     usual = next(iter(presets))
     named = from_file.pop("preset", usual)
     preset = named if preset == usual else preset
-    if preset not in presets:
-        raise UsageError(f"unknown preset {preset!r}: choose one of {', '.join(presets)}")
     kept = {name: value for name, value in (given or {}).items() if value is not None}
-    merged = {**presets[preset], **from_file, **kept}
+    merged = {**presets[known("preset", preset, presets)], **from_file, **kept}
     config = replace(default, **{name: _typed(default, name, value) for name, value in merged.items()})  # type: ignore[type-var]
     return chosen_are(config, {*from_file, *kept})
 

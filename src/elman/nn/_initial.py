@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import UsageError
+from ..settings import known
 
 if TYPE_CHECKING:
     from ._base import Recurrent
@@ -138,9 +139,7 @@ INITS = {
 
 def check(layer: "Recurrent", name: str) -> None:
     """Raises UsageError unless these start values exist and are for this layer."""
-    if name not in INITS:
-        raise UsageError(f"unknown init {name!r}: choose one of {', '.join(INITS)}")
-    if not INITS[name].fits(layer):
+    if not INITS[known("init", name, INITS)].fits(layer):
         raise UsageError(f"init {name} is for {INITS[name].wanted}, got {layer}")
 
 

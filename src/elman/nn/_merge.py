@@ -2,16 +2,7 @@
 
 from torch import Tensor
 
-from ..errors import UsageError
-
 MERGES = ("concat", "sum", "mean", "product")
-
-
-def check_merge(given: str) -> str:
-    """The name itself, if there is such a merge. Raises UsageError."""
-    if given not in MERGES:
-        raise UsageError(f"unknown merge {given!r}: choose one of {', '.join(MERGES)}")
-    return given
 
 
 def merged(both: Tensor, kind: str) -> Tensor:

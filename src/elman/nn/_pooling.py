@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from ..errors import UsageError
 from ..ops import ragged
+from ..settings import known
 
 POOLINGS = ("last", "mean", "max", "mean+max", "last+mean+max", "attention")
 
@@ -18,9 +18,7 @@ class Pooling(torch.nn.Module):
 
     def __init__(self, kind: str, features: int) -> None:
         super().__init__()
-        if kind not in POOLINGS:
-            raise UsageError(f"unknown pooling {kind!r}: choose one of {', '.join(POOLINGS)}")
-        self.kind = kind
+        self.kind = known("pooling", kind, POOLINGS)
         self.out_features = len(kind.split("+")) * features
         if kind == "attention":
             self.score = torch.nn.Sequential(

@@ -10,11 +10,12 @@ from torch.nn.functional import dropout as drop
 from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import ShapeError, UsageError
+from ..settings import known
 from ._base import Recurrent, State
 from ._border import Border, Lengths
 from ._cells import CELLS
 from ._initial import INITS, check, start
-from ._merge import check_merge, merged, merged_size
+from ._merge import MERGES, merged, merged_size
 
 STARTS = ("default", *INITS)
 
@@ -56,11 +57,11 @@ class Stack(torch.nn.Module):
         super().__init__()
         if not hidden_sizes:
             raise UsageError("a stack needs at least one layer, got no hidden size")
-        _check_cell(cell)
+        known("cell", cell, CELLS)
         if not 0 <= dropout < 1:
             raise UsageError(f"dropout must be at least 0 and below 1, got {dropout:g}")
         self.input_size, self.bidirectional = input_size, bidirectional
-        self.merge, self.residual, self.dropout = check_merge(merge), residual, dropout
+        self.merge, self.residual, self.dropout = known("merge", merge, MERGES), residual, dropout
         self.batch_first = batch_first
         self.layers = torch.nn.ModuleList()
         widths = [input_size]
@@ -151,9 +152,8 @@ def recurrent_network(
     Raises:
         UsageError: a name or size that cannot be meant, or settings that do not go together.
     """
-    _check_cell(cell)
-    if init not in STARTS:
-        raise UsageError(f"unknown init {init!r}: choose one of {', '.join(STARTS)}")
+    known("cell", cell, CELLS)
+    known("init", init, STARTS)
     if hidden_sizes and num_layers not in (1, len(hidden_sizes)):
         raise UsageError(f"hidden_sizes names {len(hidden_sizes)} layers, but num_layers is {num_layers}")
     if "nonlinearity" in CELLS[cell].own_options:
@@ -175,8 +175,3 @@ def layers_of(network: Recurrent | Stack) -> list[Recurrent]:
     if isinstance(network, Recurrent):
         return [network]
     return [layer for layer in network.layers if isinstance(layer, Recurrent)]
-
-
-def _check_cell(cell: str) -> None:
-    if cell not in CELLS:
-        raise UsageError(f"unknown cell {cell!r}: choose one of {', '.join(CELLS)}")

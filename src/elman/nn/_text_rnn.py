@@ -10,12 +10,13 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import ShapeError, UsageError
 from ..ops import ragged
+from ..settings import known
 from . import _initial
 from ._base import Recurrent
 from ._border import Border, Lengths
 from ._clockwork import clockworks, read_before
 from ._embedding import Embedding
-from ._merge import check_merge, merged, merged_size
+from ._merge import MERGES, merged, merged_size
 from ._pooling import Pooling
 from ._regularised import dropout_by_row
 from ._stack import layers_of, recurrent_network
@@ -88,7 +89,7 @@ class TextRNN(torch.nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        self.merge = check_merge(merge)
+        self.merge = known("merge", merge, MERGES)
         if bidirectional and (backward or bptt):
             raise UsageError("backward and bptt are for networks of one direction, got a bidirectional one")
         self.backward, self.bptt, self.begin_id = backward, bptt, begin_id

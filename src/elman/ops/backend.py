@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ShapeError, UsageError
+from ..settings import known
 from . import aten, by_hand, native, reference
 from .options import Options
 from .recording import current_sink
@@ -36,9 +37,7 @@ def backend() -> str:
 def use_backend(name: str) -> Iterator[None]:
     """Run the enclosed code on another backend: `with use_backend("reference"): model(x)`. Holds for all threads."""
     global _current
-    if name not in _BACKENDS:
-        raise UsageError(f"unknown backend {name!r}: choose one of {', '.join(_BACKENDS)}")
-    before, _current = _current, name
+    before, _current = _current, known("backend", name, _BACKENDS)
     try:
         yield
     finally:
@@ -103,9 +102,8 @@ def recurrent(
 
 def check(cell: str, state_0: State, weights: Weights, options: Options) -> None:
     """Raises UsageError or ShapeError unless weights, state and options are those of the cell."""
-    if cell not in CELLS:
-        raise UsageError(f"unknown cell {cell!r}: choose one of {', '.join(CELLS)}")
-    reference.check_parts(cell, len(state_0), weights.weight_ih.shape[0] // CELLS[cell].gates, weights)
+    gates = CELLS[known("cell", cell, CELLS)].gates
+    reference.check_parts(cell, len(state_0), weights.weight_ih.shape[0] // gates, weights)
     if options.bptt_truncate is not None and options.bptt_truncate < 0:
         raise UsageError(f"bptt_truncate must be 0 or more steps, got {options.bptt_truncate}")
     if options.flow and cell not in aten.CELLS:
