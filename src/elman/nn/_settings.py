@@ -5,6 +5,7 @@ from typing import Any
 
 from ..settings import choose, setting, whole_numbers, within
 from ._cells import CELLS
+from ._rnn import NONLINEARITIES
 from ._stack import STARTS
 
 
@@ -40,7 +41,7 @@ class RecurrentSettings:
     def check_recurrent(self) -> None:
         """Raises UsageError for a value outside its bounds; what does not go together the layers refuse."""
         choose("cell", self.cell, tuple(CELLS))
-        choose("nonlinearity", self.nonlinearity, ("tanh", "relu"))
+        choose("nonlinearity", self.nonlinearity, NONLINEARITIES)
         choose("init", self.init, STARTS)
         for name in ("hidden_size", "num_layers", "dilation"):
             within(name, getattr(self, name), 1)
@@ -61,8 +62,9 @@ class RecurrentSettings:
             "context_size": self.context_size or None,
             "dilation": self.dilation,
         }
+        alike = (f.name for f in fields(RecurrentSettings) if f.name not in (*of_cell, "forget_bias"))
         return {
-            **{name: getattr(self, name) for name in _ALIKE},
+            **{name: getattr(self, name) for name in alike},
             **{name: value for name, value in of_cell.items() if name in CELLS[self.cell].own_options},
             "hidden_sizes": whole_numbers("hidden_sizes", self.hidden_sizes),
             "bptt_truncate": self.bptt_truncate or None,
@@ -83,24 +85,6 @@ TRAINED = (
 
 # The others: they come with a network that is taken over.
 ARCHITECTURE = tuple(f.name for f in fields(RecurrentSettings) if f.name not in TRAINED)
-
-_ALIKE = (
-    "cell",
-    "hidden_size",
-    "num_layers",
-    "bidirectional",
-    "residual",
-    "learn_state",
-    "init",
-    "memory",
-    "input_dropout",
-    "recurrent_dropout",
-    "zoneout",
-    "zoneout_cell",
-    "weight_drop",
-    "clip_recurrent",
-    "information_flow",
-)
 
 
 def _number(text: str) -> float | str:
