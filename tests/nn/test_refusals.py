@@ -56,7 +56,7 @@ def test_sizes_and_dropout_that_no_layer_has(layer):
         ({"input_size": 0, "hidden_size": 4}, "input_size must be at least 1, got 0"),
         ({"input_size": "10", "hidden_size": 4}, "input_size must be a whole number, got '10'"),
         ({"input_size": 4, "hidden_size": 4.0}, "hidden_size must be a whole number, got 4.0"),
-        ({"input_size": 4, "hidden_size": 4, "dropout": "a"}, "dropout must be at least 0 and at most 1, got 'a'"),
+        ({"input_size": 4, "hidden_size": 4, "dropout": "a"}, "dropout must be a number, got 'a'"),
         ({"input_size": 4, "hidden_size": -1}, "hidden_size must be at least 1, got -1"),
         ({"input_size": 4, "hidden_size": 4, "num_layers": 0}, "num_layers must be at least 1, got 0"),
         ({"input_size": 4, "hidden_size": 4, "dropout": 1.5}, "dropout must be at least 0 and at most 1, got 1.5"),

@@ -59,7 +59,7 @@ class Flow:
         name, module = self._names.get(call.module), call.module
         if name is None or not call.output.requires_grad:
             return
-        full = _name(name, module._suffixes(call.layer)[call.reverse])
+        full = _name(name, module.suffixes(call.layer)[call.reverse])
         self._calls[call.output.data_ptr()] = _Call(
             full,
             module._share(call.layer),
@@ -129,7 +129,7 @@ def _layers(model: torch.nn.Module) -> list[tuple[str, Recurrent]]:
 def _names(layers: list[tuple[str, Recurrent]]) -> Iterator[str]:
     for name, module in layers:
         for layer in range(module.num_layers):
-            yield from (_name(name, suffix) for suffix in module._suffixes(layer))
+            yield from (_name(name, suffix) for suffix in module.suffixes(layer))
 
 
 def _name(module: str, suffix: str) -> str:

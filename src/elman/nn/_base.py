@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from numbers import Integral
 from typing import Any, ClassVar, NamedTuple, Unpack
 
 import torch
@@ -12,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 from .. import ops
 from ..errors import ShapeError, UsageError
 from ..ops import Weights
+from ..settings import counted, within
 from . import _initial
 from ._border import Border, Lengths
 from ._regularised import LayerOptions, Regularised
@@ -94,7 +94,7 @@ class Recurrent(Regularised):
         learned = self._set_options(options)
         for layer in range(num_layers):
             entering = input_size if layer == 0 else self.output_size
-            for suffix in self._suffixes(layer):
+            for suffix in self.suffixes(layer):
                 for name, sizes in self._sizes(entering).items():
                     parameter = torch.nn.Parameter(torch.empty(sizes, device=device, dtype=dtype))
                     self.register_parameter(name + suffix, parameter)
@@ -102,8 +102,11 @@ class Recurrent(Regularised):
             self._add_state(device, dtype)
         self.reset_parameters()
 
-    def _complete(self, options: LayerOptions, device: Any, dtype: Any) -> None:
-        """The rest of the constructor of a layer that torch.nn has made and filled."""
+    def _as_in_torch(self, mode: str, *arguments: Any, device: Any, dtype: Any, options: LayerOptions) -> None:
+        """The constructor of a layer that torch.nn makes and fills; `arguments` are those of `torch.nn.RNNBase`."""
+        input_size, hidden_size, num_layers, _, _, dropout, *_ = arguments
+        check_sizes(input_size, hidden_size, num_layers, dropout)
+        torch.nn.RNNBase.__init__(self, mode, *arguments, device=device, dtype=dtype)  # type: ignore[arg-type, misc]
         if self._set_options(options):
             self._add_state(device, dtype)
         _initial.start(self)
@@ -162,10 +165,11 @@ class Recurrent(Regularised):
 
     def parameters_named(self, name: str) -> list[Tensor]:
         """The parameters `name_l0`, `name_l0_reverse`, `name_l1`, .. that there are."""
-        names = [name + suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
+        names = [name + suffix for layer in range(self.num_layers) for suffix in self.suffixes(layer)]
         return [getattr(self, name) for name in names if hasattr(self, name)]
 
-    def _suffixes(self, layer: int) -> tuple[str, ...]:
+    def suffixes(self, layer: int) -> tuple[str, ...]:
+        """With what the names of this layer's parameters end, in each direction."""
         return tuple(f"_l{layer}_reverse" if reverse else f"_l{layer}" for reverse in self._directions)
 
     def flatten_parameters(self) -> None:
@@ -386,9 +390,5 @@ class Recurrent(Regularised):
 def check_sizes(input_size: Any, hidden_size: Any, num_layers: Any, dropout: Any) -> None:
     """Raises UsageError for what no layer can be made of."""
     for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
-        if not isinstance(size, Integral):
-            raise UsageError(f"{name} must be a whole number, got {size!r}")
-        if size < 1:
-            raise UsageError(f"{name} must be at least 1, got {size}")
-    if not isinstance(dropout, int | float) or not 0 <= dropout <= 1:
-        raise UsageError(f"dropout must be at least 0 and at most 1, got {dropout!r}")
+        counted(name, size, 1)
+    within("dropout", dropout, 0, 1)

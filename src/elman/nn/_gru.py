@@ -4,7 +4,6 @@ from typing import Any, Unpack
 
 import torch
 
-from ._base import check_sizes
 from ._regularised import LayerOptions
 from ._states import SingleState
 
@@ -32,18 +31,5 @@ class GRU(SingleState, torch.nn.RNNBase):
         dtype: Any = None,
         **options: Unpack[LayerOptions],
     ) -> None:
-        check_sizes(input_size, hidden_size, num_layers, dropout)
-        torch.nn.RNNBase.__init__(
-            self,
-            "GRU",
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            device=device,
-            dtype=dtype,
-        )
-        self._complete(options, device, dtype)
+        arguments = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        self._as_in_torch("GRU", *arguments, device=device, dtype=dtype, options=options)

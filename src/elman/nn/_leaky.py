@@ -66,11 +66,11 @@ class LeakyRNN(SingleState):
             return
         ends = (1.0, slowest) if isinstance(self.leak, str) else (self.leak, self.leak)
         for layer in range(self.num_layers):
-            for suffix in self._suffixes(layer):
+            for suffix in self.suffixes(layer):
                 self.register_buffer("leak" + suffix, like.new_tensor([_spaced(self.hidden_size, *ends)]))
 
     def _weights(self, layer: int, reverse: bool) -> ops.Weights:
-        suffix = self._suffixes(layer)[reverse]
+        suffix = self.suffixes(layer)[reverse]
         learned = self.leak == "learned"
         leak: Tensor = (
             torch.sigmoid(getattr(self, "leak_logit" + suffix)) if learned else getattr(self, "leak" + suffix)

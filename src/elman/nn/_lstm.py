@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Unpack
 import torch
 
 from ..errors import UsageError
-from ._base import check_sizes
 from ._regularised import LayerOptions
 from ._states import DoubleState
 
@@ -43,19 +42,5 @@ class LSTM(DoubleState, torch.nn.RNNBase):
     ) -> None:
         if proj_size and not 0 < proj_size < hidden_size:
             raise UsageError(f"proj_size must be at least 0 and below {hidden_size}, got {proj_size}")
-        check_sizes(input_size, hidden_size, num_layers, dropout)
-        torch.nn.RNNBase.__init__(
-            self,
-            "LSTM",
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            proj_size,
-            device,
-            dtype,
-        )
-        self._complete(options, device, dtype)
+        arguments = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size)
+        self._as_in_torch("LSTM", *arguments, device=device, dtype=dtype, options=options)

@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Unpack
 import torch
 
 from ..errors import UsageError
-from ._base import check_sizes
 from ._regularised import LayerOptions
 from ._states import SingleState
 
@@ -45,21 +44,8 @@ class RNN(SingleState, torch.nn.RNNBase):
         **options: Unpack[LayerOptions],
     ) -> None:
         self.nonlinearity = check_nonlinearity(nonlinearity)
-        check_sizes(input_size, hidden_size, num_layers, dropout)
-        torch.nn.RNNBase.__init__(
-            self,
-            f"RNN_{nonlinearity.upper()}",
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            device=device,
-            dtype=dtype,
-        )
-        self._complete(options, device, dtype)
+        arguments = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
+        self._as_in_torch(f"RNN_{nonlinearity.upper()}", *arguments, device=device, dtype=dtype, options=options)
 
     @property
     def cell(self) -> str:  # type: ignore[override]

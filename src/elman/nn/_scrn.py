@@ -64,7 +64,7 @@ class SCRN(SingleState):
     def _direction(
         self, data: Tensor, batch_sizes: Tensor, states: list[State], layer: int, reverse: bool
     ) -> tuple[Tensor, list[State]]:
-        suffix = self._suffixes(layer)[reverse]
+        suffix = self.suffixes(layer)[reverse]
         names = ("weight_ih", "weight_hh", "weight_ch", "weight_ic")
         of_input, of_fast, of_slow, into_slow = (getattr(self, name + suffix) for name in names)
         sizes = [self.hidden_size - self.context_size, self.context_size]

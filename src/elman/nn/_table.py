@@ -1,6 +1,5 @@
 """The layers of a network as rows of a table."""
 
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -23,7 +22,8 @@ def recurrent_rows(layers: Iterable[Recurrent]) -> list[LayerRow]:
     for layer in layers:
         kind = f"Bidirectional {type(layer).__name__}" if layer.bidirectional else type(layer).__name__
         for index in range(layer.num_layers):
-            own = sum(p.numel() for n, p in layer.named_parameters() if re.search(rf"_l{index}(_reverse)?$", n))
+            suffixes = layer.suffixes(index)
+            own = sum(p.numel() for name, p in layer.named_parameters() if name.endswith(suffixes))
             rows.append(LayerRow(kind, f"(B, T, {layer.output_size})", own))
         if states := [p for n, p in layer.named_parameters() if n in ("h_0", "c_0")]:
             shape = ", ".join(map(str, states[0].shape))
