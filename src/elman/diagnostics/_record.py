@@ -9,8 +9,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import NoRecurrentLayerError, NotAModuleError, UsageError
-from ..nn import Recurrence, TextRNN
-from ..nn._base import Call, Recurrent, watching
+from ..nn import Call, Recurrence, Recurrent, TextRNN, watching
 from ..ops import Weights, ragged
 from ._trace import Trace
 
@@ -59,10 +58,9 @@ class Flow:
         name, module = self._names.get(call.module), call.module
         if name is None or not call.output.requires_grad:
             return
-        full = _name(name, module.suffixes(call.layer)[call.reverse])
         self._calls[call.output.data_ptr()] = _Call(
-            full,
-            module._share(call.layer),
+            _name(name, call.suffix),
+            call.skip,
             call.data.detach(),
             call.options,
             call.output.detach(),

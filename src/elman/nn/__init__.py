@@ -4,7 +4,7 @@ Arithmetic over time lives in `elman.ops`; nothing here knows about strings, fil
 """
 
 from ._accelerate import Swap, SwapReport, accelerate, restore
-from ._base import Recurrent
+from ._base import Call, Recurrent, watching
 from ._both_ways import BothWays
 from ._cells import CELLS, has_product
 from ._clockwork import ClockworkRNN
@@ -46,6 +46,7 @@ __all__ = [
     "SCRN",
     "STARTS",
     "BothWays",
+    "Call",
     "ClockworkRNN",
     "CoupledLSTM",
     "DilatedGRU",
@@ -84,4 +85,5 @@ __all__ = [
     "recurrent_range",
     "recurrent_rows",
     "restore",
+    "watching",
 ]

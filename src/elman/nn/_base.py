@@ -23,8 +23,8 @@ class Call(NamedTuple):
     """What a layer computed in one direction, as `watching` tells it."""
 
     module: "Recurrent"
-    layer: int
-    reverse: bool
+    suffix: str  # of its parameters' names, such as "_l0_reverse"
+    skip: int  # how many steps ago the state was that it read
     data: Tensor  # [N, I]
     options: ops.Options
     output: Tensor  # [N, H]
@@ -35,7 +35,7 @@ _watchers: list[Callable[[Call], None]] = []
 
 @contextmanager
 def watching(watcher: Callable[[Call], None]) -> Iterator[None]:
-    """Call `watcher` once per layer and direction at every call inside that goes through `_recur`."""
+    """Call `watcher` once per layer and direction at every call inside, but for SCRN's."""
     _watchers.append(watcher)
     try:
         yield
@@ -284,7 +284,7 @@ class Recurrent(Regularised):
         output, final = ops.recurrent(self.cell, data, batch_sizes, state_0, weights, reverse=reverse, options=options)
         if not torch.compiler.is_compiling():
             for watcher in _watchers:
-                watcher(Call(self, layer, reverse, data, options, output))
+                watcher(Call(self, self.suffixes(layer)[reverse], self._share(layer), data, options, output))
         return output, final
 
     def _sequence(self, border: Border, hx: State | None) -> tuple[Tensor, State]:

@@ -7,8 +7,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import ShapeError
-from ..ops import ragged
-from ..ops.padding import Padding, pad, unpad
+from ..ops import padding, ragged
 
 Lengths = Tensor | Sequence[int] | None
 
@@ -57,16 +56,16 @@ class Border:
             input = input.unsqueeze(1)
         self._batch_first = batch_first and not self.unbatched
         self.batch, self.steps = input.shape[:2] if self._batch_first else input.shape[1::-1]
-        self._padding: Padding | None = None
+        self._padding: padding.Padding | None = None
         if lengths is None:
             steps = self.steps if self.batch else 0
             self.batch_sizes = torch.full((steps,), self.batch, dtype=torch.int64, device="cpu")
             self.data = (input.transpose(0, 1) if self._batch_first else input).flatten(0, 1)
             return
-        self._padding = Padding(_checked(lengths, self.batch, self.steps), self.steps, self._batch_first)
+        self._padding = padding.Padding(_checked(lengths, self.batch, self.steps), self.steps, self._batch_first)
         self._order, self._inverse = self._padding.order, self._padding.inverse
         self.batch_sizes = self._padding.batch_sizes
-        self.data = unpad(input, self._padding)
+        self.data = padding.unpad(input, self._padding)
 
     def _enter_jagged(self, input: Tensor, lengths: Lengths, batched_dims: int) -> None:
         if input.layout != torch.jagged or input.dim() != batched_dims or lengths is not None:
@@ -107,7 +106,7 @@ class Border:
             nested: Tensor = torch.nested.nested_tensor_from_jagged(output.index_select(0, back), offsets)
             return nested
         if self._padding is not None:
-            return pad(output, self._padding)
+            return padding.pad(output, self._padding)
         padded = output.view(self.steps, self.batch, *output.shape[1:])
         if self.unbatched:
             return padded.squeeze(1)

@@ -9,7 +9,6 @@ from torch.nn.functional import dropout
 from .. import ops
 from ..errors import UsageError
 from ..ops import ragged
-from ..ops.aten import CELLS as CLASSICAL
 
 _RATES = ("input_dropout", "recurrent_dropout", "zoneout", "zoneout_cell", "weight_drop")
 
@@ -78,7 +77,7 @@ class Regularised(torch.nn.Module):
         self._only_if(cell.states > 1, "zoneout_cell", "cells with a state c")
         self._only_if(cell.product, "weight_drop", "cells with a recurrent matrix")
         self._only_if(cell.product or cell.vectors > 0, "recurrent_dropout", "cells whose state enters a product")
-        self._only_if(self.cell in CLASSICAL, "information_flow", "cells of rnn, lstm or gru")
+        self._only_if(self.cell in ops.CLASSICAL, "information_flow", "cells of rnn, lstm or gru")
 
     def _only_if(self, fits: bool, name: str, wanted: str) -> None:
         if getattr(self, name) and not fits:

@@ -1,11 +1,12 @@
 """Functions of tensors: the recurrent cells over ragged batches.
 
-`recurrent` runs any cell of `CELLS`. `reference` is the specification in plain loops, one file per cell, `native` the
-kernels of cpp/ as torch operators (`kernels` calls them), `aten` torch's own operators, and `backend` chooses between
-them. No parameters live here, and nothing here knows about text or training.
+`recurrent` runs any cell of `CELLS`, of which torch has the `CLASSICAL` ones. `reference` is the specification in plain
+loops, one file per cell, `native` the kernels of cpp/ as torch operators (`kernels` calls them), `aten` torch's own
+operators, and `backend` chooses between them. No parameters live here, and nothing here knows about text or training.
 """
 
-from . import kernels, ragged, reference
+from . import kernels, padding, ragged, reference
+from .aten import CELLS as CLASSICAL
 from .backend import backend, is_direct, path, recurrent, use_backend
 from .cross_entropy import cross_entropy_by_row, linear_cross_entropy
 from .options import Options
@@ -15,6 +16,7 @@ from .weights import Weights
 
 __all__ = [
     "CELLS",
+    "CLASSICAL",
     "Options",
     "Record",
     "Weights",
@@ -23,6 +25,7 @@ __all__ = [
     "is_direct",
     "kernels",
     "linear_cross_entropy",
+    "padding",
     "path",
     "ragged",
     "recording",
