@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from ..diagnostics import Memory, effective_memory, jacobian_norms, plain, record
+from ..diagnostics import effective_memory, jacobian_norms, plain, record
 from ..errors import UsageError
 from ._task import Batch, Task
 from .network import SequenceNetwork
@@ -24,14 +24,9 @@ def remembered(network: SequenceNetwork, task: Task, batch: Batch) -> dict[str, 
     except UsageError:
         return None
     # The probes are the same at every call, so that start and end of a run differ by the weights alone.
-    found = [_in_elements(effective_memory(jacobian_norms(traces)), traces[0].skip) for traces in layers]
+    found = [effective_memory(jacobian_norms(traces), skip=traces[0].skip) for traces in layers]
     measured: dict[str, Any] = plain(max(found, key=lambda memory: memory.projected)._asdict())
     return measured
-
-
-def _in_elements(memory: Memory, skip: int) -> Memory:
-    """A dilated layer's step is `skip` elements long."""
-    return Memory(memory.steps * skip, memory.end, memory.projected * skip)
 
 
 def first_rows(batch: Batch, rows: int = 16) -> Batch:

@@ -9,7 +9,7 @@ import torch
 
 from ._record import Flow
 from ._trace import Trace
-from .effective_memory import Memory, effective_memory
+from .effective_memory import effective_memory
 from .gates import dead_units, saturation
 from .gradient_norms import gradient_norms
 from .jacobian import PROBES, TEXTS, jacobian_norms
@@ -67,8 +67,7 @@ def diagnose_layer(traces: list[Trace], *, texts: int = TEXTS, probes: int | Non
     first = traces[0]
     lengths = [first.skip * n for n in torch.cat([trace.lengths for trace in traces]).tolist()]
     log_gains = jacobian_norms(traces, texts=texts, probes=probes)
-    steps, end, projected = effective_memory(log_gains, first.options.bptt_truncate)
-    memory = Memory(first.skip * steps, end, first.skip * projected)
+    memory = effective_memory(log_gains, first.options.bptt_truncate, first.skip)
     gates = saturation(traces)
     finite = all(bool(trace.output.isfinite().all()) for trace in traces)
     squashed = [gate["low"] + gate["high"] for gate in gates if gate["kind"] == "tanh"]

@@ -26,17 +26,18 @@ class Memory(NamedTuple):
     projected: float
 
 
-def effective_memory(log_gains: Tensor, truncate: int | None = None) -> Memory:
+def effective_memory(log_gains: Tensor, truncate: int | None = None, skip: int = 1) -> Memory:
     """The last lag before the median over texts of the state's gain leaves [1/100, 100].
 
     Args:
         log_gains: [T, b], of `jacobian_norms`; lags that fewer than a tenth of the texts have are not looked at.
-        truncate: steps that the gradient may travel, `bptt_truncate`; None for all.
+        truncate: lags that the gradient may travel, `bptt_truncate`; None for all.
+        skip: steps of the text to a lag, of a dilated layer.
     """
-    memory = _of(log_gains)
-    if truncate is not None and truncate < memory.steps:
-        return Memory(truncate, "cut", float(truncate))
-    return memory
+    lags, end, projected = _of(log_gains)
+    if truncate is not None and truncate < lags:
+        lags, end, projected = truncate, "cut", float(truncate)
+    return Memory(skip * lags, end, skip * projected)
 
 
 def _of(log_gains: Tensor) -> Memory:
