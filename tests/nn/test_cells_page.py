@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from elman import ops
+from elman.errors import UsageError
 from elman.nn import CELLS, INITS
 from elman.nn._regularised import LayerOptions
 
@@ -38,3 +39,22 @@ def test_every_start_value_and_option_is_told():
     first = {name for row in ROWS if row[0].startswith("`") for name in re.findall("`([^`]*)`", row[0])}
     assert set(INITS) | {"default"} <= first
     assert set(LayerOptions.__annotations__) - {"init", "memory", "forget_bias"} <= first
+
+
+OPTIONS = {
+    name: row[1] for row in ROWS for name in re.findall("`([^`]*)`", row[0]) if name in LayerOptions.__annotations__
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS.keys() - {"forget_bias"})
+def test_an_option_is_refused_by_the_cells_that_the_page_says(option):
+    refusing = set()
+    for name, layer in CELLS.items():
+        try:
+            layer(4, 6, **{option: True if option == "learn_state" else 2 if option == "bptt_truncate" else 0.1})
+        except UsageError:
+            refusing.add(name)
+    _, only, alone = OPTIONS[option].partition("only for")
+    _, _, others = OPTIONS[option].partition("not for")
+    told = set(re.findall("`([^`]*)`", alone or others))
+    assert refusing == (set(CELLS) - told if only else told)
