@@ -26,11 +26,13 @@ class LanguageModel(torch.nn.Module):
         vocab_size: V.
         embedding_dim: E.
         hidden_size: H of each layer; the top one of a tied model has E.
+        num_layers: L.
         hidden_sizes: a width for each layer, instead of `num_layers` of `hidden_size`.
         cell: a name in `elman.nn.CELLS`.
         tied: the softmax's weights are the word vectors (Press & Wolf 2017; Inan et al. 2017).
         cutoffs: of the adaptive softmax, see `Softmax`.
         bidirectional: predict a word from both sides.
+        residual: add a layer's input to its output wherever both are of equal size.
         dropout: on features of the top layer's output, the same along a chunk (Gal & Ghahramani 2016).
         input_dropout: the same on the input of every layer but the first.
         embedding_dropout: the same on the word vectors.

@@ -86,7 +86,8 @@ class Recurrence(torch.nn.Module):
     ) -> tuple[Tensor | PackedSequence, Tensor | State]:
         """
         Args:
-            input: [T, B, I], [B, T, I] with batch_first, [T, I] unbatched, or a PackedSequence.
+            input: [T, B, I], [B, T, I] with batch_first, [T, I] unbatched, a PackedSequence, or a jagged nested tensor
+                [B, *, I].
             hx: [D, B, S] initial state (unbatched [D, S]), a tuple of them for a state of several tensors; if not
                 given, zeros or the learned one.
             lengths: [B] real length of each row of a padded tensor, any order, zeros allowed.

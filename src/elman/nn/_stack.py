@@ -90,7 +90,7 @@ class Stack(torch.nn.Module):
         Returns:
             output in the form of the input, [.., output_size], and the final states as hx.
         Raises:
-            ShapeError: sizes that do not fit.
+            ShapeError, UsageError: as `RNN.forward`.
         """
         border = Border(input, lengths, self.batch_first, batched_dims=3)
         output, finals = self._sequence(border, hx)

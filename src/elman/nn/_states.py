@@ -15,13 +15,15 @@ class SingleState(Recurrent):
     ) -> tuple[Tensor | PackedSequence, Tensor]:
         """
         Args:
-            input: [T, B, I], [B, T, I] with batch_first, [T, I] unbatched, or a PackedSequence.
+            input: [T, B, I], [B, T, I] with batch_first, [T, I] unbatched, a PackedSequence, or a jagged nested tensor
+                [B, *, I].
             hx: [L * D, B, H] initial state (unbatched [L * D, H]); zeros, or the learned state, if not given.
             lengths: [B] real length of each row of a padded tensor, any order, zeros allowed.
         Returns:
             output in the form of the input, [.., D * H], zero beyond a row's length; h_n as hx.
         Raises:
             ShapeError: sizes that do not fit.
+            UsageError: an attribute was set to what the layer cannot have, see `Regularised`.
         """
         output, (h_n,) = self._call(input, None if hx is None else (hx,), lengths)
         return output, h_n
@@ -31,7 +33,7 @@ class SingleState(Recurrent):
 
         Args:
             x_t: [B, I], the next element of each of B streams.
-            hx: [L, B, H] state; zeros if not given.
+            hx: [L, B, H] state; zeros, or the learned state, if not given.
         Returns:
             output [B, H] and the new state, which the next step takes.
         Raises:
@@ -56,7 +58,7 @@ class DoubleState(Recurrent):
 
         Args:
             x_t: [B, I], the next element of each of B streams.
-            hx: (h [L, B, H], c [L, B, H]) state; zeros if not given.
+            hx: (h [L, B, H], c [L, B, H]) state; zeros, or the learned state, if not given.
         Returns:
             output [B, H] and the new state, which the next step takes.
         Raises:

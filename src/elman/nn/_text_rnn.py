@@ -32,10 +32,12 @@ class TextRNN(torch.nn.Module):
         num_classes: C.
         embedding_dim: E, width of the word vectors.
         hidden_size: H, width of the state in each direction.
+        num_layers: L.
         cell: a name in `elman.nn.CELLS`.
         nonlinearity: "tanh" or "relu"; only the cells without gates use it.
         hidden_sizes: a width for each layer, instead of `num_layers` of `hidden_size`.
         residual: add a layer's input to its output wherever both are of equal size.
+        bidirectional: read from both ends.
         merge_layers: merge the two directions after every layer, not after the top one alone.
         merge: how the two directions of the top layer become one vector: concat, sum, mean or product.
         pooling: how the steps become one vector: last, mean, max, mean+max, last+mean+max or attention.

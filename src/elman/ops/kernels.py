@@ -113,7 +113,12 @@ def forward(
     Args:
         cell: one that `has` a kernel.
         data, batch_sizes, h_0, c_0, reverse: as in `elman.ops.reference`.
+        weights: of the cell, without a projection.
         keep: write the reserve that `backward` needs.
+        options: of these `mask` and `zoneout`.
+    Raises:
+        UsageError: a cell without a kernel, or zoneout where its kernel has none.
+        ShapeError: sizes, types or devices that do not fit.
     """
     data, weights = data.contiguous(), _contiguous(weights)
     check(cell, data, h_0, c_0, weights)
@@ -155,7 +160,12 @@ def backward(
     Args:
         needs: whether the gradient of `data` and those of the weights are wanted.
         doutput, dh_n, dc_n: gradients of output, h_n and c_n; None for zero.
+        data, batch_sizes, h_0, c_0, weights, reverse: of the call of `forward`.
+        result: what it returned, with the reserve.
+        options: those of the call, with what changes the gradient.
         record: fill `Gradients.norms`.
+    Raises:
+        UsageError, ShapeError: as `forward`.
     """
     options = options or Options()
     data, h_0, weights = data.contiguous(), h_0.contiguous(), _contiguous(weights)

@@ -15,10 +15,10 @@ class Record(NamedTuple):
 
     cell: str
     reverse: bool
-    weights: Weights  # those of the call: weight_ih.data_ptr() tells the layer
+    weights: Weights  # those of the call
     batch_sizes: Tensor  # [T]
     state_0: tuple[Tensor, ...]  # [B, H] each
-    output: Tensor  # [N, H]
+    output: Tensor  # [N, H]; its address tells the call
     gates: Tensor  # [N, G*H] after their nonlinearity; empty where the cell keeps none
     dh_norm: Tensor  # [N] float64, |dL/dh_t| by all ways together
     dc_norm: Tensor  # [N] float64, |dL/dc_t| by all ways together; empty where there is no c, or where it is truncated
