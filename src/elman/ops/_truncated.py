@@ -41,8 +41,7 @@ def backward(
     rows = whole.rows
     later = ragged.later_elements(batch_sizes, reverse)
     last, has_later = later < 0, later >= 0
-    earlier = torch.full_like(later, -1)
-    earlier[later[has_later]] = has_later.nonzero()[:, 0]
+    earlier = ragged.later_elements(batch_sizes, not reverse)
     first = earlier < 0
 
     # The one step: each element is a row, and its state before is what its row had then.
