@@ -28,7 +28,8 @@ import torch
 from machine import describe
 
 from elman import classify, language
-from elman.language.model import build_network, negative_log_likelihood
+from elman.language.model import build_network
+from elman.language.reading import negative_log_likelihood
 from elman.language.task import LanguageTask
 from elman.text import Documents, TextTokenizer, corpus
 from elman.training import PRECISIONS, FitEvents, build_optimizer, clip, products_in

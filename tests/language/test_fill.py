@@ -8,7 +8,7 @@ from elman.errors import DataError, ModelFolderError, UsageError
 from elman.language import TrainedLanguageModel, accuracy, fill, load, resolve, sides
 from elman.language.accuracy import accuracy_on, rank
 from elman.language.model import build_network
-from elman.language.reading import figures, surprise
+from elman.language.reading import figures
 from elman.language.streams import whole_documents
 from elman.language.surprise import context, surprises
 from elman.text import END_ID, UNKNOWN_ID, RaggedIds, TextTokenizer
@@ -149,13 +149,17 @@ def test_accuracy_of_files_is_that_of_their_documents(tmp_path):
     assert found == accuracy_on(trained, text) and found["words"] == 5
 
 
+def losses_of(trained, text):
+    return figures(trained.network, whole_documents(text, END_ID), trained.network.softmax.losses)
+
+
 @pytest.mark.parametrize("settings", [NEXT, BACKWARD])
 @pytest.mark.parametrize("tokens", [3, 1000])
 def test_figures_stand_in_the_order_of_the_corpus(settings, tokens):
     trained = model(**settings)
     text = documents(trained, [9, 4, 1, 17])
     streams = whole_documents(text, END_ID, batch_size=2, tokens=tokens, backward=trained.config.backward)
-    found, expected = figures(trained.network, streams, surprise), []
+    found, expected = figures(trained.network, streams, trained.network.softmax.losses), []
     for document in text:
         ids = document.tolist()
         # a backward model reads the end last, when it knows all words before it
@@ -174,7 +178,7 @@ def test_the_lines_that_surprise_most_and_least():
     trained = model()
     text = documents(trained, [30] * 12)
     lines = [i for i, document in enumerate(text) if (document == UNKNOWN_ID).mean() < 0.1]
-    losses = figures(trained.network, whole_documents(text, END_ID), surprise).reshape(12, 30)
+    losses = losses_of(trained, text).reshape(12, 30)
     means = sorted(losses[lines].mean(1))
     found = surprises(trained, text)
     assert found["tokens"] == 360
@@ -202,7 +206,7 @@ def test_what_it_costs_to_forget():
     with torch.no_grad():
         layer.weight_hh_l0.zero_()
     text = documents(trained, [600, 150, 1, 40])
-    losses = figures(trained.network, whole_documents(text, END_ID), surprise)
+    losses = losses_of(trained, text)
     # 600 = 256 + 256 + 88, 150 = 75 + 75, 40 = 20 + 20: the later pieces are measured
     rows = context(trained.network, text, losses)
     assert [(row["first"], row["last"], row["tokens"]) for row in rows] == [
@@ -214,7 +218,7 @@ def test_what_it_costs_to_forget():
     ]
     assert all(abs(row["loss"]) < 1e-5 for row in rows)
     many = documents(trained, [8] * 100)
-    rows = context(trained.network, many, figures(trained.network, whole_documents(many, END_ID), surprise))
+    rows = context(trained.network, many, losses_of(trained, many))
     assert [(row["first"], row["last"], row["tokens"]) for row in rows] == [(0, 0, 100), (1, 1, 100), (2, 3, 200)]
     assert abs(rows[0]["loss"]) > 1e-3 > 1e-5 > max(abs(row["loss"]) for row in rows[1:])
 

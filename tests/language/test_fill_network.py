@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from elman.language import TrainedLanguageModel, load, resolve, save
-from elman.language.model import build_network, negative_log_likelihood
+from elman.language.model import build_network
+from elman.language.reading import negative_log_likelihood
 from elman.language.streams import training_streams, whole_documents
 from elman.language.task import LanguageTask
 from elman.text import RaggedIds, TextTokenizer
@@ -31,7 +32,7 @@ def documents(lengths, seed=0):
 @torch.no_grad()
 def read(model, streams):
     model.reset()
-    return torch.cat([model(*chunk.sides) for chunk in streams])
+    return torch.cat([model(*chunk.sides(both=True)) for chunk in streams])
 
 
 @pytest.mark.parametrize("settings", [{}, {"cell": "gru", "tied": False}, {"overlap": 3}, {"cutoffs": "10"}])

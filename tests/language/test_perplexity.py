@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from elman.errors import DataError, DivergedError, UsageError
 from elman.language import Cache, Dynamic, TrainedLanguageModel, perplexity, resolve, score
-from elman.language.model import build_network, negative_log_likelihood
+from elman.language.model import build_network
+from elman.language.reading import negative_log_likelihood
 from elman.language.scoring import document_losses
 from elman.nn import LanguageModel
 from elman.text import RaggedIds, TextTokenizer, corpus

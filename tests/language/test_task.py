@@ -38,7 +38,7 @@ def test_penalties_are_of_the_dropped_output_and_of_the_states(penalty):
     assert figure == plain  # the figure is that of the words alone
     network.reset()
     torch.manual_seed(1)
-    states = network.states(*batch.sides[:2])
+    states = network.states(*batch.sides(both=False))
     output = network.dropped(states)
     assert not torch.equal(output, states)
     expected = output.square().mean() if penalty == "activation" else (states[1:] - states[:-1]).square().mean()

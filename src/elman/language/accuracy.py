@@ -2,12 +2,14 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..nn import Softmax
 from ..text import END_ID, Documents, RaggedIds, corpus
 from .fill import SPECIALS, sides
 from .model import TrainedLanguageModel
@@ -15,6 +17,7 @@ from .reading import figures
 from .streams import whole_documents
 
 _STREAMS = 64
+_SCORES = 1 << 22  # computed at a time: 16 MiB in float32
 
 
 def accuracy(
@@ -55,10 +58,18 @@ def accuracy_on(
     """
     tokens = model.config.bptt * min(_STREAMS, len(documents))
     streams = whole_documents(documents, END_ID, batch_size=_STREAMS, tokens=tokens, backward=model.config.backward)
-    ranks = figures(model.network, streams, rank, progress)[documents.ids >= SPECIALS]
+    ranks = figures(model.network, streams, partial(ranks_of, model.network.softmax), progress)
+    ranks = ranks[documents.ids >= SPECIALS]
     counted = max(1, len(ranks))
     found = {f"top_{top}": float((ranks < top).sum()) / counted for top in (1, 5)}
     return {"words": len(ranks), **found, "sides": sides(model.config)}
+
+
+def ranks_of(softmax: Softmax, x: Tensor, words: Tensor) -> Tensor:
+    """[n] the `rank` of each word by what the softmax reads of it [n, P]."""
+    rows = max(1, _SCORES // softmax.vocab_size)
+    parts = zip(x.split(rows), words.split(rows), strict=True)
+    return torch.cat([rank(softmax(some), of_them) for some, of_them in parts])
 
 
 def rank(log_probabilities: Tensor, words: Tensor) -> Tensor:

@@ -1,19 +1,15 @@
-"""A trained language model: tokenizer and network, and how likely it finds a text."""
+"""A trained language model: settings, tokenizer and network."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..nn import LanguageModel
 from ..settings import whole_numbers
-from ..text import END_ID, RaggedIds, TextTokenizer
+from ..text import TextTokenizer
 from .config import LARGE, LanguageConfig
-from .reading import outputs
-from .streams import IGNORED, whole_documents
 
 
 @dataclass
@@ -57,28 +53,3 @@ def best_cutoffs(counts: NDArray[Any]) -> list[int]:
         return float(a + 2 + (share[b] - share[a]) * (b - a) + (1 - share[b]) * (size - b))
 
     return list(min(pairs, key=lambda pair: products(*pair)))
-
-
-def negative_log_likelihood(
-    network: LanguageModel,
-    corpus: RaggedIds,
-    *,
-    backward: bool = False,
-    batch_size: int = 64,
-    tokens: int = 8192,
-    progress: Callable[[int, int], None] = lambda done, chunks: None,
-) -> tuple[float, int]:
-    """Of every token of some documents, each read from its start with a fresh state: the sum in nats, and their number.
-
-    How many documents are read side by side, and how many tokens at a time, changes nothing but rounding; only a
-    bidirectional network sees less of the right side in shorter chunks. The network's mode and stream are put back.
-    """
-    streams = whole_documents(corpus, END_ID, batch_size=batch_size, tokens=tokens, backward=backward)
-    total, count = 0.0, 0
-    for number, (chunk, output) in enumerate(outputs(network, streams)):
-        known = chunk.target != IGNORED
-        with torch.no_grad():
-            total += float(network.softmax.loss(output[known], chunk.target[known]))
-        count += int(known.sum())
-        progress(number + 1, len(streams))
-    return total, count

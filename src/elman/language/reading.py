@@ -1,6 +1,7 @@
-"""A trained network over documents: its outputs chunk by chunk, and a figure for each token."""
+"""A trained network over documents: its outputs chunk by chunk, the loss of them all, and a figure for each token."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -8,23 +9,43 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..nn import LanguageModel
-from .streams import IGNORED, Chunk, Streams
+from ..text import END_ID, RaggedIds
+from .streams import IGNORED, Chunk, Streams, whole_documents
 
-_SCORES = 1 << 22  # computed at a time: 16 MiB in float32
+
+@contextmanager
+def undisturbed(network: LanguageModel) -> Iterator[None]:
+    """In evaluation mode and with fresh streams inside; weights, mode and streams are put back."""
+    was_training, state = network.training, {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    network.eval()
+    network.reset()
+    try:
+        yield
+    finally:
+        network.load_state_dict(state)
+        network.train(was_training)
 
 
 @torch.no_grad()
 def outputs(network: LanguageModel, streams: Streams) -> Iterator[tuple[Chunk, Tensor]]:
-    """Each chunk and the vectors [T, B, P] of its words, without dropout; mode and stream are put back."""
-    was_training, state = network.training, {k: v.clone() for k, v in network.state_dict().items()}
-    network.eval()
-    network.reset()
-    try:
+    """Each chunk and the vectors [T, B, P] of its words; the network is `undisturbed`."""
+    with undisturbed(network):
         for chunk in streams:
-            yield chunk, network(*(chunk.sides if network.bidirectional else chunk.sides[:2]))
-    finally:
-        network.load_state_dict(state)
-        network.train(was_training)
+            yield chunk, network(*chunk.sides(network.bidirectional))
+
+
+@torch.no_grad()
+def negative_log_likelihood(network: LanguageModel, corpus: RaggedIds, *, backward: bool = False) -> tuple[float, int]:
+    """Of every token of some documents, each read from its start with a fresh state: the sum in nats, and their number.
+
+    A bidirectional network sees of the right side what stands in the same chunk.
+    """
+    total, count = 0.0, 0
+    for chunk, output in outputs(network, whole_documents(corpus, END_ID, backward=backward)):
+        known = chunk.target != IGNORED
+        total += float(network.softmax.loss(output[known], chunk.target[known]))
+        count += int(known.sum())
+    return total, count
 
 
 @torch.no_grad()
@@ -37,19 +58,12 @@ def figures(
     """A figure of each token, in the order of the corpus [N].
 
     Args:
-        figure: of log-probabilities [n, V] and the words that stand there [n]; gives [n].
+        figure: of what the softmax reads [n, P] and the words that stand there [n]; gives [n].
     """
     found = np.zeros(len(streams.corpus.ids))
-    rows = max(1, _SCORES // network.vocab_size)
     for number, (chunk, output) in enumerate(outputs(network, streams)):
         known = chunk.target != IGNORED
-        parts = zip(output[known].split(rows), chunk.target[known].split(rows), strict=True)
-        values = torch.cat([figure(network.softmax(x), words) for x, words in parts])
+        values = figure(output[known], chunk.target[known])
         found[streams.places(number)[known.numpy()]] = values.double().numpy()
         progress(number + 1, len(streams))
     return found
-
-
-def surprise(log_probabilities: Tensor, words: Tensor) -> Tensor:
-    """Negative log-probability of each word, in nats: a figure for `figures`."""
-    return -log_probabilities.gather(1, words[:, None])[:, 0]

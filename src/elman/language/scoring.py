@@ -1,7 +1,6 @@
 """How likely a network finds documents: as it is, with a cache of the words read last, or learning as it reads."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..nn import LanguageModel
 from ..settings import counted, within
 from ..text import END_ID, RaggedIds
 from .cache import Cache, Memory
+from .reading import undisturbed
 from .streams import IGNORED, Chunk, Streams, whole_documents
 
 _CACHED_STEPS = 128  # of a chunk at most, and
@@ -89,7 +89,7 @@ def document_losses(
             network.reset()
             memory = None if cache is None else Memory(cache)
             for number, chunk in enumerate(streams):
-                output = network(*(chunk.sides if network.bidirectional else chunk.sides[:2]))
+                output = network(*chunk.sides(network.bidirectional))
                 numbers = streams.documents(number)
                 losses, known = _losses(network, output.detach(), chunk, torch.from_numpy(numbers), memory)
                 numbers = documents[numbers[known.numpy()]]
@@ -106,19 +106,6 @@ def document_losses(
     if dynamic is not None and not np.isfinite(sums).all():
         raise DivergedError(f"dynamic evaluation diverged at a rate of {dynamic.rate:g}; a lower one may not")
     return sums
-
-
-@contextmanager
-def undisturbed(network: LanguageModel) -> Iterator[None]:
-    """In evaluation mode and with fresh streams inside; weights, mode and streams are put back."""
-    was_training, state = network.training, {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    network.eval()
-    network.reset()
-    try:
-        yield
-    finally:
-        network.load_state_dict(state)
-        network.train(was_training)
 
 
 def _readings(

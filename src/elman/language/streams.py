@@ -32,10 +32,9 @@ class Chunk(NamedTuple):
     ends: Tensor
     rate_scale: float = 1.0
 
-    @property
-    def sides(self) -> tuple[Tensor, ...]:
-        """What a bidirectional model reads; a model of one direction reads the first two."""
-        return self.left, self.starts, self.right, self.ends
+    def sides(self, both: bool) -> tuple[Tensor, ...]:
+        """What a network reads: the left side, and the right one too if it is bidirectional."""
+        return (self.left, self.starts, self.right, self.ends) if both else (self.left, self.starts)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..nn import LanguageModel
 from ..text import END_ID, UNKNOWN_ID, RaggedIds, TextTokenizer
 from .model import TrainedLanguageModel
-from .reading import figures, surprise
+from .reading import figures
 from .streams import whole_documents
 
 TOKENS = 20000
@@ -75,7 +75,7 @@ def context(network: LanguageModel, documents: RaggedIds, losses: NDArray[np.flo
 
 
 def _losses(network: LanguageModel, documents: RaggedIds, backward: bool) -> NDArray[np.float64]:
-    return figures(network, whole_documents(documents, END_ID, backward=backward), surprise)
+    return figures(network, whole_documents(documents, END_ID, backward=backward), network.softmax.losses)
 
 
 def _sample(documents: RaggedIds, tokens: int) -> RaggedIds:

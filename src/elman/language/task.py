@@ -7,7 +7,7 @@ from torch import Tensor
 from ..nn import LanguageModel
 from ..text import END_ID, RaggedIds
 from .config import LanguageConfig
-from .model import negative_log_likelihood
+from .reading import negative_log_likelihood
 from .streams import Chunk, Streams, training_streams
 
 
@@ -31,7 +31,7 @@ class LanguageTask:
 
     def loss(self, model: torch.nn.Module, batch: Chunk) -> tuple[Tensor, None, int]:
         assert isinstance(model, LanguageModel)
-        states = model.states(*(batch.sides if model.bidirectional else batch.sides[:2]))
+        states = model.states(*batch.sides(model.bidirectional))
         output = model.dropped(states)
         count = batch.target.numel()
         loss = model.softmax.loss(output.flatten(0, 1), batch.target.flatten()) / count
