@@ -217,12 +217,6 @@ def vectors(arguments: argparse.Namespace) -> None:
 class Lines(FitEvents):
     """A line for each epoch."""
 
-    def epoch_started(self, *_: Any) -> None:
-        pass
-
-    def step_done(self, *_: Any) -> None:
-        pass
-
     def epoch_done(self, epoch: Any, is_best: bool) -> None:
         print(epoch.epoch, epoch.train_accuracy, epoch.validation_accuracy, round(epoch.seconds), flush=True)
 

@@ -17,12 +17,8 @@ class Watch(FitEvents):
     def __init__(self):
         self.seen = []
 
-    def epoch_started(self, *args): ...
-
     def step_done(self, step, model):
         self.seen.append([m.information_flow for m in model.modules() if isinstance(m, Recurrent)])
-
-    def epoch_done(self, *args): ...
 
 
 def test_the_information_flow_falls_in_every_layer():

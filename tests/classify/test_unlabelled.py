@@ -16,7 +16,7 @@ from elman.cli._app import run as run_command
 from elman.cli._show import TrainingProgress
 from elman.errors import CheckpointError, DataError, RunFolderError, UsageError
 from elman.settings import to_toml
-from elman.training import Interrupted
+from elman.training import FitEvents, Interrupted
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_stopped_run_goes_on_from_either_part(tmp_path):
         "config": resolve("fine-tuned", epochs=3),
     }
 
-    class Stopping:
+    class Stopping(FitEvents):
         """Ctrl-C at a step, of the first part or of the second."""
 
         def __init__(self, step, part):
@@ -120,18 +120,9 @@ def test_a_stopped_run_goes_on_from_either_part(tmp_path):
         def stage(self, name):
             self.parts += name == "training"
 
-        def reached(self, count):
-            pass
-
-        def epoch_started(self, *_):
-            pass
-
         def step_done(self, step, model):
             if self.parts == self.part and step.number == self.step:
                 os.kill(os.getpid(), signal.SIGTERM)
-
-        def epoch_done(self, *_):
-            pass
 
     whole = classify.train(train, tmp_path / "whole", **arguments)
     out = tmp_path / "parts"

@@ -16,7 +16,7 @@ from elman.errors import CheckpointError, DataError, UsageError
 from elman.language import pretrain
 from elman.language import resolve as of_language
 from elman.settings import to_toml
-from elman.training import FitEvents
+from elman.training import SILENT, FitEvents
 
 QUICK = {"hidden_size": 6, "epochs": 2, "batch_size": 16, "min_count": 1, "ngrams": 0}
 WIDTH = 5
@@ -39,7 +39,7 @@ def file(tmp_path):
     return path, vectors
 
 
-def fitted(path, events=None, **settings):
+def fitted(path, events=SILENT, **settings):
     texts, labels = make_reviews(120)
     classes, numbers = np.unique(labels, return_inverse=True)
     config = resolve(vectors=path, **{**QUICK, **settings})
@@ -54,10 +54,6 @@ class Start(FitEvents):
 
     def found(self, sentence):
         self.sentences.append(sentence)
-
-    def epoch_started(self, *args): ...
-
-    def epoch_done(self, *args): ...
 
     def step_done(self, step, model):
         if self.weight is None:
@@ -263,10 +259,6 @@ class Stop(FitEvents):
     def epoch_started(self, epoch, *args):
         if epoch == 2:
             raise KeyboardInterrupt
-
-    def step_done(self, *args): ...
-
-    def epoch_done(self, *args): ...
 
 
 @pytest.mark.parametrize("tuned", [True, False])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from elman.errors import UsageError
-from elman.training import Interrupted, StopRequest, Trainer, TrainingSettings
+from elman.training import Interrupted, Listener, StopRequest, Trainer, TrainingSettings
 from training.test_loop import Line, StopAfter, figures, model
 
 
@@ -20,7 +20,7 @@ class Stuck(Line):
         return {"loss": self.losses[len(self.validated_weights) - 1]}
 
 
-class Steps:
+class Steps(Listener):
     """A listener that keeps the weights after each step, by epoch."""
 
     def __init__(self):
@@ -31,8 +31,6 @@ class Steps:
 
     def step_done(self, step, model):
         self.weights[-1].append(model.weight.detach().clone())
-
-    def epoch_done(self, *args): ...
 
 
 @pytest.mark.parametrize(("interval", "begins"), [(1, 3), (2, 7), (3, 8)])

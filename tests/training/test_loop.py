@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from elman.errors import CheckpointError, DivergedError
-from elman.training import Interrupted, StopRequest, Trainer, TrainingSettings, loop
+from elman.training import Interrupted, Listener, StopRequest, Trainer, TrainingSettings, loop
 
 
 class Line:
@@ -40,19 +40,15 @@ class Line:
         return {"loss": loss.item(), "accuracy": (logits.argmax(1) == self.y[100:]).float().mean().item()}
 
 
-class StopAfter:
+class StopAfter(Listener):
     """A listener that asks to stop after some steps, as Ctrl-C would."""
 
     def __init__(self, steps, request):
         self.steps, self.request = steps, request
 
-    def epoch_started(self, *args): ...
-
     def step_done(self, step, model):
         if step.number == self.steps:
             self.request.signal = 2
-
-    def epoch_done(self, *args): ...
 
 
 def model():
@@ -155,10 +151,7 @@ def test_divergence_in_the_first_epoch_keeps_weights_that_had_a_loss(monkeypatch
     network = model()
     weights = [network.weight.detach().clone()]
 
-    class Watch:
-        def epoch_started(self, *_):
-            pass
-
+    class Watch(Listener):
         def step_done(self, step, network):
             weights.append(network.weight.detach().clone())
 

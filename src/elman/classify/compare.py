@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..report import write_comparison
-from ..training import FitEvents
+from ..training import SILENT, FitEvents
 from ..training.run_folder import write_json
 from .config import FINE_TUNED, PRESETS, resolve
 from .summary import layers
@@ -21,7 +21,7 @@ def compare(
     *,
     settings: dict[str, Any] | None = None,
     config_file: str | Path | None = None,
-    events: FitEvents | None = None,
+    events: FitEvents = SILENT,
     started: Callable[[str], None] = lambda preset: None,
     **reading: Any,
 ) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from ..language import TrainedLanguageModel
 from ..nn import ARCHITECTURE, BothWays, TextRNN
 from ..settings import check_brought, to_toml
 from ..text import cache
-from ..training import Epoch, FitEvents, Step, model_folder, run_folder
+from ..training import FitEvents, Listener, model_folder, run_folder
 from .config import BOTH, FINE_TUNED, ClassifierConfig, resolve
 
 LANGUAGE_MODEL = "language-model"  # folder inside a run; the backward one has "-backward" behind it
@@ -133,8 +133,8 @@ def rate_of(network: TextRNN, decay: float) -> Callable[[str], float]:
     return factor
 
 
-class GradualUnfreezing:
-    """A `training.Listener` that trains the top block alone in the first epoch, and one more from epoch to epoch.
+class GradualUnfreezing(Listener):
+    """Trains the top block alone in the first epoch, and one more from epoch to epoch.
 
     What is frozen from the start stays so.
     """
@@ -149,12 +149,6 @@ class GradualUnfreezing:
             parameter.requires_grad_(not (frozen and name.removeprefix(OTHER).startswith(frozen)))
             if not parameter.requires_grad:
                 parameter.grad = None
-
-    def step_done(self, step: Step, model: torch.nn.Module) -> None:
-        pass
-
-    def epoch_done(self, epoch: Epoch, is_best: bool) -> None:
-        pass
 
 
 def _check_same(path: Path, asked: dict[str, Any]) -> None:
@@ -185,7 +179,7 @@ def pretrained(
     text_column: str | None,
     encoding: str,
     resume: bool,
-    events: FitEvents | None,
+    events: FitEvents,
 ) -> list[TrainedLanguageModel]:
     """Language models of unlabelled files and of texts at hand, in folders of the run; those that are there are taken.
 

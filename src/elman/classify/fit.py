@@ -1,7 +1,7 @@
 """From labelled strings to a trained classifier: tokenizer, network, n-gram branch, calibration."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ..errors import DivergedError
 from ..language import TrainedLanguageModel
 from ..report import coverage_sentence
 from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer, cache
-from ..training import Epoch, FitEvents, Listener, StopRequest, Trainer, check_watched
+from ..training import SILENT, Epoch, FitEvents, Listener, StopRequest, Trainer, check_watched
 from .batches import Encoded
 from .config import ClassifierConfig
 from .fine_tune import GradualUnfreezing, rate_of, start_from
@@ -64,7 +64,7 @@ def fit(
     classes: NDArray[Any],
     config: ClassifierConfig,
     *,
-    events: FitEvents | None = None,
+    events: FitEvents = SILENT,
     listeners: Sequence[Listener] = (),
     checkpoint_path: Path | None = None,
     resume: bool = False,
@@ -86,13 +86,12 @@ def fit(
     """
     config = with_width(config.for_rows(len(train.texts)))
     tokenizer = start[0].tokenizer if start else None
-    stage = events.stage if events is not None else lambda name: None
     check_watched(config, validation is not None)
-    prepared = prepare(train, validation, len(classes), config, stage=stage, use_cache=use_cache, tokenizer=tokenizer)
+    prepared = prepare(train, validation, len(classes), config, events=events, use_cache=use_cache, tokenizer=tokenizer)
     tokenizer = prepared.tokenizer
     config = replace(config, vectors=Path(config.vectors).name)
     coverage = None if prepared.vectors is None else prepared.vectors.coverage
-    if coverage is not None and events is not None:
+    if coverage is not None:
         events.found(coverage_sentence(coverage))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -110,13 +109,13 @@ def fit(
             rate_of=rate_of(network, config.layer_decay),
             checkpoint_path=checkpoint_path,
             fingerprint=_fingerprint(config, prepared),
-            listeners=[*listeners, *(each for each in (unfreezing, gradients, events) if each is not None)],
+            listeners=[*listeners, *(each for each in (unfreezing, gradients) if each is not None), events],
             stop=stop,
         )
         if resume:
             trainer.resume()
         fitted = Fitted(classifier, trainer.history, prepared.summary, coverage, gradients)
-        stage("training")
+        events.stage("training")
         try:
             trainer.fit()
         except DivergedError as error:
@@ -135,12 +134,12 @@ def prepare(
     num_classes: int,
     config: ClassifierConfig,
     *,
-    stage: Callable[[str], None],
+    events: FitEvents,
     use_cache: bool,
     tokenizer: TextTokenizer | None = None,
 ) -> Prepared:
     """Tokenizer and n-grams learned from the training texts, both splits encoded by them, and the words' vectors."""
-    stage("tokenizing")
+    events.stage("tokenizing")
     learn = cache.fit if use_cache else TextTokenizer.fit
     if tokenizer is None:
         tokenizer = learn(train.texts, kind=config.tokenizer, vocab_size=config.vocab_size, min_count=config.min_count)
@@ -154,13 +153,13 @@ def prepare(
     ids = encoded("train", train)
     vectors = None
     if config.vectors:
-        stage("reading word vectors")
+        events.stage("reading word vectors")
         vectors = StartVectors.read(
-            config, tokenizer, ids, lambda done, total: stage(f"{done / 1e9:.1f} of {total / 1e9:.1f} GB")
+            config, tokenizer, ids, lambda done, total: events.stage(f"{done / 1e9:.1f} of {total / 1e9:.1f} GB")
         )
     ngrams, evidence = None, None
     if config.ngrams:
-        stage("counting n-grams")
+        events.stage("counting n-grams")
         balanced = config.class_weight == "balanced"
         ngrams, evidence = NGrams.fit(
             ids, train.numbers, num_classes, config.ngrams, balanced=balanced, seed=config.seed

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .. import diagnostics
 from ..nn import TextRNN
-from ..training import Epoch, Step
+from ..training import Epoch, Listener, Step
 from .diagnose import draw, watch
 from .task import Labelled
 
@@ -17,8 +17,8 @@ _TEXTS = 32
 _EVERY = 50
 
 
-class GradientWatch:
-    """A `training.Listener` that measures memory at the start and after each epoch, and how far steps move the weights.
+class GradientWatch(Listener):
+    """Measures memory at the start and after each epoch, and how far steps move the weights.
 
     Attributes:
         checks: one dict per look: `epoch` (0 is the start) and `layers` with `name`, `memory`, `lyapunov`, `matrix` and

@@ -13,7 +13,17 @@ from ..errors import DivergedError, UsageError
 from ..language import LanguageConfig, TrainedLanguageModel
 from ..report import clipping_verdict, write_report
 from ..settings import to_toml
-from ..training import FitEvents, Listener, TensorBoard, gradient_summary, run_folder, stop_requests, to_csv, write_text
+from ..training import (
+    SILENT,
+    FitEvents,
+    Listener,
+    TensorBoard,
+    gradient_summary,
+    run_folder,
+    stop_requests,
+    to_csv,
+    write_text,
+)
 from . import persistence
 from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
 from .diagnose import check_recorded, diagnose_split
@@ -75,7 +85,7 @@ def train(
     language_config: LanguageConfig | None = None,
     teachers: Sequence[str | Path] = (),
     taught: Sequence[str | Path] = (),
-    events: FitEvents | None = None,
+    events: FitEvents = SILENT,
 ) -> Run:
     """Train a classifier on a data set and write the run folder with its model, figures and report.
 
@@ -111,8 +121,7 @@ def train(
     if not (resume and under_way(out)):
         run_folder.check(out, overwrite=overwrite, resume=resume)
     config = with_width(config)
-    stage = events.stage if events is not None else lambda name: None
-    stage("reading")
+    events.stage("reading")
     read = read_data(
         data,
         validation,
@@ -130,9 +139,8 @@ def train(
     further = None
     if taught:
         texts = taught_texts(taught, read.train, read.texts_held_out, text_column=text_column, encoding=encoding)
-        further = label(teachers, texts, read.classes, stage=stage)
-        if events is not None:
-            events.found(sentence(further, len(teachers)))
+        further = label(teachers, texts, read.classes, stage=events.stage)
+        events.found(sentence(further, len(teachers)))
     read_seconds = time.monotonic() - started
     with run_folder.begun(out, to_toml(config), resume=resume), stop_requests() as stop:
         listeners: Sequence[Listener] = [TensorBoard(out / "tensorboard")] if tensorboard else []
@@ -174,7 +182,7 @@ def train(
             persistence.save(error.fitted.classifier, out)  # type: ignore[attr-defined]
             (out / run_folder.CHECKPOINT).unlink(missing_ok=True)
             raise
-    stage("evaluating")
+    events.stage("evaluating")
     held_out = sorted(read.held_out.items(), reverse=True)
     measured = {name: evaluate_split(fitted.classifier, split) for name, split in held_out}
     metrics = {name: figures for name, (figures, _) in measured.items()}
@@ -195,10 +203,10 @@ def train(
             epochs=fitted.history,
             checks=fitted.gradients.checks,
             updates=fitted.gradients.updates,
-            stage=stage,
+            stage=events.stage,
         )
     run = Run(out, fitted, metrics, seconds, found)
-    stage("writing")
+    events.stage("writing")
     mistakes = {name: wrong for name, (_, wrong) in measured.items()}
     _write(run, read.source, {"train": train_split, **read.held_out}, mistakes)
     if found is not None:

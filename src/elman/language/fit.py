@@ -15,7 +15,7 @@ from ..errors import CheckpointError, DivergedError, RunFolderError
 from ..nn import ARCHITECTURE, LanguageModel
 from ..settings import check_brought
 from ..text import Line, RaggedIds, TextSettings, TextTokenizer, corpus
-from ..training import Epoch, FitEvents, Interrupted, Listener, StopRequest, Trainer, check_watched, write_text
+from ..training import SILENT, Epoch, FitEvents, Interrupted, Listener, StopRequest, Trainer, check_watched, write_text
 from .config import LanguageConfig, resolve
 from .model import TrainedLanguageModel, build_network
 from .task import LanguageTask
@@ -40,7 +40,7 @@ def fit(
     *,
     checkpoint_path: Path | None = None,
     start: TrainedLanguageModel | None = None,
-    events: FitEvents | None = None,
+    events: FitEvents = SILENT,
     listeners: Sequence[Listener] = (),
     resume: bool = False,
     stop: StopRequest | None = None,
@@ -56,14 +56,13 @@ def fit(
         Interrupted: a stop was asked for; the checkpoint is written if training has begun.
     """
     check_watched(config, validation is not None)
-    stage = events.stage if events is not None else lambda name: None
     parts = {"train": _Stoppable(train, stop)}
     if validation is not None:
         parts["validation"] = _Stoppable(validation, stop)
-    tokenizer = start.tokenizer if start is not None else _tokenizer(parts["train"], config, stage)
+    tokenizer = start.tokenizer if start is not None else _tokenizer(parts["train"], config, events)
     encoded: dict[str, RaggedIds] = {}
     for name, lines in parts.items():
-        stage(f"encoding {name} text")
+        events.stage(f"encoding {name} text")
         encoded[name] = _encoded(lines, tokenizer, folder / name, resume, events)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -78,14 +77,14 @@ def fit(
             config.training,
             checkpoint_path=checkpoint_path,
             fingerprint=_fingerprint(config, tokenizer, encoded),
-            listeners=[*listeners, *([] if events is None else [events])],
+            listeners=[*listeners, events],
             stop=stop,
         )
         if resume:
             trainer.resume()
         summary = {name: _summary(ids, tokenizer) for name, ids in encoded.items()}
         fitted = Fitted(TrainedLanguageModel(config, tokenizer, network), trainer.history, summary)
-        stage("training")
+        events.stage("training")
         try:
             trainer.fit()
         except DivergedError as error:
@@ -111,9 +110,7 @@ class _Stoppable:
             yield line
 
 
-def _encoded(
-    lines: Iterable[Line], tokenizer: TextTokenizer, path: Path, resume: bool, events: FitEvents | None
-) -> RaggedIds:
+def _encoded(lines: Iterable[Line], tokenizer: TextTokenizer, path: Path, resume: bool, events: FitEvents) -> RaggedIds:
     """Encoded anew unless the run goes on and what it wrote of this text is there."""
     source, seen = path.with_name(f"{path.name}.sha256"), corpus.Digest()
     if resume and source.exists():
@@ -127,8 +124,7 @@ def _encoded(
         with suppress(RunFolderError):
             return corpus.opened(path)
     seen = corpus.Digest()
-    progress = events.reached if events is not None else lambda tokens: None
-    ids = corpus.encode(seen.watched(lines), tokenizer, path, progress)
+    ids = corpus.encode(seen.watched(lines), tokenizer, path, events.reached)
     write_text(source, str(seen))
     return ids
 
@@ -149,8 +145,8 @@ def adopt(start: TrainedLanguageModel, config: LanguageConfig) -> LanguageConfig
 _OF_NETWORK = ("objective", "direction", "embedding_dim", "tied", "softmax", "cutoffs")
 
 
-def _tokenizer(lines: Iterable[Line], config: LanguageConfig, stage: Any) -> TextTokenizer:
-    stage("learning the vocabulary")
+def _tokenizer(lines: Iterable[Line], config: LanguageConfig, events: FitEvents) -> TextTokenizer:
+    events.stage("learning the vocabulary")
     return TextTokenizer.fit(
         _Texts(lines),
         kind=config.tokenizer,

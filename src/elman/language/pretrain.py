@@ -12,7 +12,17 @@ from ..errors import DivergedError, UsageError
 from ..report import write_language_report
 from ..settings import to_toml
 from ..text import Documents, Line, RaggedIds, corpus
-from ..training import FitEvents, Listener, TensorBoard, gradient_summary, run_folder, stop_requests, to_csv, write_text
+from ..training import (
+    SILENT,
+    FitEvents,
+    Listener,
+    TensorBoard,
+    gradient_summary,
+    run_folder,
+    stop_requests,
+    to_csv,
+    write_text,
+)
 from . import persistence
 from .config import LanguageConfig, resolve
 from .fit import Fitted, adopt, fit
@@ -55,7 +65,7 @@ def pretrain(
     overwrite: bool = False,
     resume: bool = False,
     tensorboard: bool = False,
-    events: FitEvents | None = None,
+    events: FitEvents = SILENT,
 ) -> Run:
     """Train a language model on raw text and write the run folder with the model, figures and report.
 
@@ -78,9 +88,7 @@ def pretrain(
     if not texts and not at_hand:
         raise UsageError("expected at least one file to learn from, got none")
     run_folder.check(out, overwrite=overwrite, resume=resume)
-    if events is not None:
-        events.stage("reading")
-
+    events.stage("reading")
     reading = config.documents, text_column, encoding
     left_out = Documents(leave_out, *reading, at_hand=leave_out_texts).as_left_out()
     train: Iterable[Line] = Documents(texts, *reading, left_out, at_hand)
@@ -109,8 +117,7 @@ def pretrain(
             raise
     seconds = {"training": sum(epoch.seconds for epoch in fitted.history), "total": time.monotonic() - started}
     run = Run(out, fitted, _metrics(fitted), seconds)
-    if events is not None:
-        events.stage("writing")
+    events.stage("writing")
     held_out = corpus.opened(work / "validation") if held is not None else None
     _write(run, [*map(str, texts), *([f"{len(at_hand):,} texts"] if at_hand else [])], held_out)
     _clear(out)

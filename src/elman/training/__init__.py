@@ -7,7 +7,7 @@ from . import model_folder, run_folder
 from .checkpoint import write_tensors, write_text
 from .history import Epoch, from_csv, gradient_summary, read_history, to_csv
 from .interrupt import StopRequest, stop_requests
-from .loop import FitEvents, Interrupted, Listener, Step, Task, Trainer
+from .loop import SILENT, FitEvents, Interrupted, Listener, Step, Task, Trainer
 from .optimize import build_optimizer, clip, products_in
 from .settings import OPTIMIZERS, PRECISIONS, SCHEDULES, TrainingSettings, check_watched
 from .tensorboard import TensorBoard
@@ -16,6 +16,7 @@ __all__ = [
     "OPTIMIZERS",
     "PRECISIONS",
     "SCHEDULES",
+    "SILENT",
     "Epoch",
     "FitEvents",
     "Interrupted",

@@ -38,14 +38,17 @@ class Task(Protocol):
         """`loss` on the validation data, and `accuracy` if it is counted; None without validation data."""
 
 
-class Listener(Protocol):
-    """Is told how training goes."""
+class Listener:
+    """Is told how training goes, and does nothing about it but what a subclass says."""
 
-    def epoch_started(self, epoch: int, first_step: int, steps: int) -> None: ...
+    def epoch_started(self, epoch: int, first_step: int, steps: int) -> None:
+        """An epoch of so many steps begins, or goes on behind its first ones."""
 
-    def step_done(self, step: "Step", model: torch.nn.Module) -> None: ...
+    def step_done(self, step: "Step", model: torch.nn.Module) -> None:
+        """A step is taken; its gradients are still in the parameters."""
 
-    def epoch_done(self, epoch: Epoch, is_best: bool) -> None: ...
+    def epoch_done(self, epoch: Epoch, is_best: bool) -> None:
+        """An epoch is over and validated."""
 
 
 class FitEvents(Listener):
@@ -59,6 +62,9 @@ class FitEvents(Listener):
 
     def found(self, sentence: str) -> None:
         """Something worth knowing before training ends, such as how many words have a vector."""
+
+
+SILENT = FitEvents()
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 
 from ..errors import MissingExtraError
 from .history import Epoch
-from .loop import Step
+from .loop import Listener, Step
 
 
-class TensorBoard:
-    """A `Listener` that writes event files.
+class TensorBoard(Listener):
+    """Writes event files.
 
     Args:
         every: steps between two looks at the gradients.
@@ -24,9 +24,6 @@ class TensorBoard:
             raise MissingExtraError("TensorBoard logging", "tensorboard") from None
         self._writer = SummaryWriter(folder)
         self._every = every
-
-    def epoch_started(self, epoch: int, first_step: int, steps: int) -> None:
-        pass
 
     def step_done(self, step: Step, model: torch.nn.Module) -> None:
         if step.number % self._every:
