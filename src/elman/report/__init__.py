@@ -1,11 +1,11 @@
 """Plain data in; tables, plots and one self-contained HTML page out. Imports no other room."""
 
+from .classifier import write_report
 from .comparison import write_comparison
 from .diagnosis import write_diagnosis
 from .flow_plots import diagnosis_figures
 from .language import write_language_report
 from .memory import memory_tables, write_memory
-from .page import write_report
 from .verdict import clipping_verdict, coverage_sentence, overfitting_verdict
 
 __all__ = [

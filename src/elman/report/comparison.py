@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-_COLOURS = ("#c8442b", "#2b6cb0", "#3d8b57", "#8a5fa8", "#b57a1f", "#4d5b66", "#c26a94", "#2a8c8c")
+from .plots import COLOURS, clean
 
 
 def write_comparison(rows: list[dict[str, Any]], histories: dict[str, list[float | None]], folder: Path) -> Path:
@@ -19,8 +19,8 @@ def write_comparison(rows: list[dict[str, Any]], histories: dict[str, list[float
     figure = Figure(figsize=(10, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-    for colour, row in zip(_COLOURS * len(rows), rows, strict=False):
+        clean(axes)
+    for colour, row in zip(COLOURS * len(rows), rows, strict=False):
         name = row["preset"]
         watched = [(i, a) for i, a in enumerate(histories[name], 1) if a is not None]
         if watched:

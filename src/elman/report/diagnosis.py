@@ -1,14 +1,12 @@
 """The page of a diagnosis: plots, verdict, remedies and coloured texts in one HTML file."""
 
-import base64
-import io
 import math
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from .flow_plots import diagnosis_figures
-from .page import page, write_bytes
+from .page import in_base64, png, write_page
 
 # A token whose gradient is a ten-thousandth of the text's largest is white.
 _DECADES = 4
@@ -20,29 +18,17 @@ def write_diagnosis(data: dict[str, Any], folder: Path) -> Path:
     Args:
         data: as in diagnosis.json, see `elman.classify.diagnose`.
     """
-    pictures = {}
-    for name, figure in diagnosis_figures(data).items():
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=110)
-        pictures[name] = base64.b64encode(content.getvalue()).decode()
     lengths = data["layers"][0]["lengths"]
-    html = page(
+    return write_page(
+        folder / "diagnosis.html",
         "diagnosis.html.j2",
-        data=data,
-        run=data["run"],
-        source=data["source"],
-        elman=data["elman"],
+        data,
         texts=len(lengths),
         median_length=round(median(lengths)),
         longest=max(lengths),
-        pooling=data["pooling"],
-        each_step_has_a_loss=data["pooling"] != "last",
-        examples=data["examples"],
         shaded=shaded,
-        pictures=pictures,
+        pictures={name: in_base64(png(figure, 110)) for name, figure in diagnosis_figures(data).items()},
     )
-    write_bytes(folder / "diagnosis.html", html.encode("utf-8", "replace"))
-    return folder / "diagnosis.html"
 
 
 def shaded(tokens: list[str], norms: list[float | None]) -> list[tuple[str, str]]:

@@ -10,10 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from .plots import TEST as BLUE
-from .plots import TRAIN as GREY
-from .plots import VALIDATION as RED
-from .plots import new_figure
+from .plots import BLUE, COLOURS, GREY, RED, clean, new_figure
 
 _LN10 = math.log(10)
 _DECADES = 12  # below the largest median; what lies lower is not looked at
@@ -92,7 +89,7 @@ def gates(layer: Layer) -> Figure | None:
         low, high = {"sigmoid": (0.1, 0.9), "tanh": (-0.9, 0.9)}.get(gate["kind"], (-np.inf, np.inf))
         colours = [RED if m < low or m > high else GREY for m in middle]
         axes.bar(middle, counts / max(1.0, counts.sum()), edges[1] - edges[0], color=colours)
-        axes.spines[["top", "right"]].set_visible(False)
+        clean(axes)
         axes.tick_params(labelsize=8)
         axes.set_yticks([])
         figures = f"{gate['low']:.0%} low" + ("" if gate["kind"] == "relu" else f", {gate['high']:.0%} high")
@@ -138,7 +135,7 @@ def over_training(checks: list[dict[str, Any]]) -> Figure:
     """Effective memory of each layer by epoch."""
     figure, axes = new_figure()
     for index, layer in enumerate(checks[0]["layers"]):
-        colour = (RED, BLUE, GREY, "#3d8b57", "#8a5fa8", "#b57a1f")[index % 6]
+        colour = COLOURS[index % len(COLOURS)]
         steps = [check["layers"][index]["memory"]["steps"] for check in checks]
         axes.plot([check["epoch"] for check in checks], steps, "o-", color=colour, label=layer["name"], markersize=4)
     axes.set_xlabel("epochs of training")

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from .page import page, picture, write_bytes
+from .page import picture, write_page
 from .plots import TRAIN, VALIDATION, new_figure, number_epochs
 from .verdict import clipping_verdict
 
@@ -18,25 +18,24 @@ def write_language_report(data: dict[str, Any], folder: Path) -> Path:
     """Write report.html and one PNG per plot into a folder; returns the page's path.
 
     Args:
-        data: as in report.json of a language model's run: sources, config, tokenizer, vocabulary, parameters, layers,
-            data, history, metrics, gradient, seconds, surprises (None without held-out text) and samples.
+        data: as in report.json of a language model's run: elman, sources, config, tokenizer, vocabulary, parameters,
+            layers, data, history, metrics, gradient, seconds, surprises (None without held-out text) and samples.
     """
     figures = {
         "perplexity": perplexity_curve(data["history"]) if data["history"] else None,
         "learning-rate": rate_curve(data["history"]) if data["history"] else None,
         "context": context_curve(data["surprises"]["context"]) if data["surprises"] else None,
     }
-    html = page(
+    return write_page(
+        folder / "report.html",
         "language.html.j2",
-        data=data,
+        data,
         pictures={name: picture(name, figure, folder) for name, figure in figures.items() if figure is not None},
         verdict=perplexity_verdict(data["history"]),
         clipping=clipping_verdict(data["gradient"]),
         shaded=lambda words: shaded(words, data["vocabulary"]),
         perplexity=_perplexity,
     )
-    write_bytes(folder / "report.html", html.encode("utf-8", "replace"))
-    return folder / "report.html"
 
 
 def perplexity_verdict(history: list[dict[str, Any]]) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-_COLOURS = ("#c8442b", "#2b6cb0", "#3d8b57", "#8a5fa8", "#b57a1f", "#4d5b66", "#c26a94", "#2a8c8c", "#7a8793")
+from .plots import COLOURS, clean
+
 _MARKS = "osD^vPX<>"
 
 Row = dict[str, Any]
@@ -104,7 +105,7 @@ def success(rows: list[Row]) -> Figure:
         own = {row["length"]: row for row in rows if row["variant"] == variant}
         at = [lengths.index(length) + (place - (len(variants) - 1) / 2) * width for length in own]
         shares = [row["solved"] / row["runs"] for row in own.values()]
-        colour = _COLOURS[place % len(_COLOURS)]
+        colour = COLOURS[place % len(COLOURS)]
         axes.bar(at, shares, width * 0.9, color=colour, label=variant)
         axes.plot(at, shares, ".", color=colour)  # so that none at all is seen too
     axes.set_xticks(range(len(lengths)), lengths)
@@ -121,7 +122,7 @@ def figures(rows: list[Row]) -> Figure:
     axes = figure.subplots()
     for place, row in enumerate(rows):
         known = [error for error in row["errors"] if error is not None]
-        colour, mark = _COLOURS[place % len(_COLOURS)], _MARKS[place % len(_MARKS)]
+        colour, mark = COLOURS[place % len(COLOURS)], _MARKS[place % len(_MARKS)]
         axes.plot([place] * len(known), known, mark, color=colour, alpha=0.5)
         if known:
             axes.plot([place - 0.3, place + 0.3], [median(known)] * 2, color=colour)
@@ -133,7 +134,7 @@ def figures(rows: list[Row]) -> Figure:
 
 def _finish(figure: Figure) -> None:
     for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
+        clean(axes)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 

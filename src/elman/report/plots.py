@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.ticker import MaxNLocator
 
-TRAIN, VALIDATION, TEST = "#7a8793", "#c8442b", "#2b6cb0"
+GREY, RED, BLUE = "#7a8793", "#c8442b", "#2b6cb0"
+COLOURS = (RED, BLUE, "#3d8b57", "#8a5fa8", "#b57a1f", "#4d5b66", "#c26a94", "#2a8c8c", GREY)
+TRAIN, VALIDATION = GREY, RED
 _INK = "#26292c"
 # Class names may be in any script: of these fonts those installed are tried in turn.
 _FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC")
@@ -18,9 +20,14 @@ _FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen 
 def new_figure(width: float = 5.2, height: float = 3.4) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
+    clean(axes)
     axes.tick_params(colors=_INK, labelsize=9)
     return figure, axes
+
+
+def clean(axes: Axes) -> None:
+    """Without the frame's lines at the top and on the right."""
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def number_epochs(axes: Axes) -> None:
