@@ -1,4 +1,4 @@
-"""Writes docs/settings.md and docs/cli.md from the code, and the tables of docs/performance.md from the results.
+"""Writes docs/settings.md and docs/cli.md from the code, the tables of docs/performance.md and memory.md from results.
 
 A test compares them. `make docs` runs it.
 """

@@ -19,6 +19,8 @@
 Messages say what was wanted and what was given.
 """
 
+from typing import Any
+
 
 class ElmanError(Exception):
     """Base of all errors raised on purpose; `exit_code` is what the command line returns."""
@@ -80,4 +82,9 @@ class CheckpointError(ElmanError, ValueError):
 
 
 class DivergedError(ElmanError, ArithmeticError):
-    pass
+    """
+    Attributes:
+        fitted: what training came to until then, with the model of the last good weights; None where nothing is kept.
+    """
+
+    fitted: Any = None

@@ -119,7 +119,7 @@ def fit(
         try:
             trainer.fit()
         except DivergedError as error:
-            error.fitted = fitted  # type: ignore[attr-defined]
+            error.fitted = fitted
             raise
     network.eval()
     held_out = prepared.validation

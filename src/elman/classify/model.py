@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from ..nn import BothWays, TextRNN
 from ..text import UNKNOWN_ID, TextTokenizer
@@ -49,7 +50,7 @@ class Classifier:
     def combine(self, network: NDArray[np.float32], wide: NDArray[np.float32] | None) -> NDArray[np.float32]:
         """[B, C] probabilities, rows sum to 1."""
         scores = self.scales[0] * network
-        return softmax(scores if wide is None else scores + self.scales[1] * wide)
+        return np.asarray(softmax(scores if wide is None else scores + self.scales[1] * wide, axis=1))
 
     def probabilities(self, texts: list[str]) -> NDArray[np.float32]:
         """[B, C], rows sum to 1."""
@@ -86,12 +87,6 @@ def network_logits(network: TextRNN, texts: Encoded) -> NDArray[np.float32]:
         scores[rows] = network(ids, features=features if network.feature_dim else None).numpy()
     network.train(was_training)
     return scores
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Along the last axis."""
-    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exp / exp.sum(axis=1, keepdims=True), np.float32)
 
 
 def fit_scales(

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, LabelError, UsageError
-from ..text import LeftOut, read_texts
-from ..text.left_out import fingerprint
+from ..text import LeftOut, mark_of, read_texts
 from . import persistence
 from .split import Labels, Split
 
@@ -40,11 +39,11 @@ def taught_texts(
         DataError: none is left.
     """
     held_out = LeftOut.of(left_out)
-    seen = set(map(fingerprint, known.texts))
+    seen = set(map(mark_of, known.texts))
     texts = []
     for file in files:
         for text in read_texts(file, text_column=text_column, encoding=encoding):
-            mark = fingerprint(text)
+            mark = mark_of(text)
             if text.strip() and mark not in seen and mark not in held_out.marks:
                 seen.add(mark)
                 texts.append(text)

@@ -179,7 +179,7 @@ def train(
                 start=start,
             )
         except DivergedError as error:
-            persistence.save(error.fitted.classifier, out)  # type: ignore[attr-defined]
+            persistence.save(error.fitted.classifier, out)
             (out / run_folder.CHECKPOINT).unlink(missing_ok=True)
             raise
     events.stage("evaluating")

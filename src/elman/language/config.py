@@ -11,7 +11,7 @@ from ..nn import CELLS, LanguageModel, RecurrentSettings, has_product
 from ..settings import choose, read_toml, setting, whole_numbers, within
 from ..settings import resolve as resolve_settings
 from ..text import DOCUMENTS, TextSettings
-from ..training import TrainingSettings
+from ..training import SCHEDULES, TrainingSettings
 
 OBJECTIVES = ("next", "fill")
 DIRECTIONS = ("forward", "backward")
@@ -55,7 +55,7 @@ class LanguageConfig(TrainingSettings, RecurrentSettings, TextSettings):
     overlap: int = setting(0, "Steps before a chunk that are run again so that its loss reaches them.")
     epochs: int = setting(8, "Passes over the training data at most.")
     learning_rate: float = setting(3e-3, "Highest learning rate.")
-    schedule: str = setting("triangular", "Course of the learning rate: constant, step, cosine, triangular, plateau.")
+    schedule: str = setting("triangular", f"Course of the learning rate: {', '.join(SCHEDULES)}.")
     clip_norm: float = setting(0.5, "Largest global norm of the gradient; 0 for none.")
 
     def __post_init__(self) -> None:
@@ -103,7 +103,6 @@ _NETWORK = (
     "embedding_dim",
     "tied",
     "dropout",
-    "input_dropout",
     "embedding_dropout",
     "word_dropout",
     "overlap",

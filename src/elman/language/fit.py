@@ -88,7 +88,7 @@ def fit(
         try:
             trainer.fit()
         except DivergedError as error:
-            error.fitted = fitted  # type: ignore[attr-defined]
+            error.fitted = fitted
             raise
         finally:
             network.reset()

@@ -112,7 +112,7 @@ def pretrain(
                 stop=stop,
             )
         except DivergedError as error:
-            persistence.save(error.fitted.model, out)  # type: ignore[attr-defined]
+            persistence.save(error.fitted.model, out)
             _clear(out)
             raise
     seconds = {"training": sum(epoch.seconds for epoch in fitted.history), "total": time.monotonic() - started}

@@ -7,7 +7,7 @@ from . import cache, corpus
 from .corpus import DOCUMENTS, Documents
 from .given import strings
 from .ids import KEEP, RaggedIds
-from .left_out import LeftOut, Line
+from .left_out import LeftOut, Line, mark_of
 from .ngrams import frequent_ngrams, ngram_places
 from .read import BUILT_IN, LabelledTexts, read_labelled, read_texts
 from .settings import TextSettings
@@ -34,6 +34,7 @@ __all__ = [
     "cache",
     "corpus",
     "frequent_ngrams",
+    "mark_of",
     "ngram_places",
     "read_labelled",
     "read_texts",

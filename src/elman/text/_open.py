@@ -14,7 +14,7 @@ DAMAGED = (EOFError, OSError, zlib.error)  # what reading a file raises that bre
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """A plain or .gz file for reading. Raises DataError if it is missing, unreadable, empty or binary."""
+    """A plain or .gz file for reading. Raises DataError if it is missing, unreadable or empty."""
     if not path.exists():
         raise DataError(f"{path}: no such file")
     try:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, RunFolderError, UsageError
+from ..errors import DataError, RunFolderError
+from ..settings import choose
 from ._formats import FORMATS, kind_of
 from .ids import RaggedIds
 from .left_out import NOTHING, LeftOut, Line
@@ -48,8 +49,7 @@ class Documents:
     at_hand: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if self.documents not in DOCUMENTS:
-            raise UsageError(f"documents must be one of {', '.join(DOCUMENTS)}, got {self.documents!r}")
+        choose("documents", self.documents, DOCUMENTS)
 
     def __iter__(self) -> Iterator[Line]:
         return self.leave_out.passed_over(self._lines())

@@ -27,11 +27,11 @@ class LeftOut:
         longest = 0
         for text in texts:
             longest = max(longest, len(_plain(text)))
-            marks.update(fingerprint(piece) for piece in (text, *text.splitlines()) if piece.strip())
+            marks.update(mark_of(piece) for piece in (text, *text.splitlines()) if piece.strip())
         return cls(frozenset(marks), longest)
 
     def __contains__(self, text: str) -> bool:
-        return bool(self.marks) and fingerprint(text) in self.marks
+        return bool(self.marks) and mark_of(text) in self.marks
 
     def passed_over(self, lines: Iterable[Line]) -> Iterator[Line]:
         """The lines without documents that are such a text as a whole, and without those that are one by themselves."""
@@ -74,7 +74,7 @@ class LeftOut:
 NOTHING = LeftOut()
 
 
-def fingerprint(text: str) -> bytes:
+def mark_of(text: str) -> bytes:
     """Of a text, the same whatever its case, spaces and <br>, and whichever form its characters have in Unicode."""
     return hashlib.blake2b(_plain(text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 

@@ -56,7 +56,11 @@ def read_labelled(
 
 
 def read_texts(path: str | Path, *, text_column: str | None = None, encoding: str = "utf-8") -> Iterator[str]:
-    """The texts of a file of any size, as a stream: one per line of a .txt file, or the text column of a table."""
+    """The texts of a file of any size, as a stream: one per line of a .txt file, or the text column of a table.
+
+    Raises:
+        DataError, EncodingError, ColumnError: while reading, with the file and where it has one the line.
+    """
     for row in _rows(path, Columns(text_column, None, need_label=False), encoding):
         yield row.text
 
