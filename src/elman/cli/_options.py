@@ -1,4 +1,4 @@
-"""Arguments that several commands share."""
+"""Arguments that several commands share, and what is made of them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,3 +26,13 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existin
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the run folder.")]
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Write event files into the run folder.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="TOML file with any of the settings below.")]
+
+
+def folder_of(data: str, name: str) -> Path:
+    """Where a run on some data goes if no folder is given."""
+    return Path("runs") / f"{Path(data).name.split('.')[0]}-{name}"
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Each name once of those that are separated by commas."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))

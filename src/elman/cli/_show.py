@@ -16,6 +16,11 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def bar(*columns: ProgressColumn) -> Progress:
+    """A bar on stderr that goes when it is done; none where stderr is no terminal."""
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+
+
 class _Figures(ProgressColumn):
     """What the newest step says of the epoch so far; of a language model, which counts no right answers, perplexity."""
 
@@ -44,14 +49,13 @@ class TrainingProgress(FitEvents):
 
     def epoch_started(self, epoch: int, first_step: int, steps: int) -> None:
         self._started, self._first = time.monotonic(), -1
-        columns = (
+        self._bar = bar(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
             _Figures(),
             TimeRemainingColumn(),
         )
-        self._bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
         self._task = self._bar.add_task("", total=steps, completed=first_step, epoch=epoch, step=None, rate=0)
         self._bar.start()
 

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from .. import bench as room
 from ..errors import UsageError
-from ._show import err, figure, out, table_of
+from ._options import names_in
+from ._show import bar, err, figure, out, table_of
 
 bench = typer.Typer(name="bench", help="Measure networks on tasks with known answers.", no_args_is_help=True)
 
@@ -46,9 +47,9 @@ def memory(
         try:
             room.memory(
                 out_folder,
-                tasks=_names(task) or room.DEFAULT_TASKS,
-                variants=_names(variant) or room.DEFAULT_VARIANTS,
-                lengths=_names(length),
+                tasks=names_in(task) or room.DEFAULT_TASKS,
+                variants=names_in(variant) or room.DEFAULT_VARIANTS,
+                lengths=names_in(length),
                 seeds=seeds,
                 jobs=jobs,
                 events=events,
@@ -76,8 +77,7 @@ class _Runs:
     """A bar over all runs and one over the run at hand; a line for each run that is done."""
 
     def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
-        self._bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+        self._bar = bar(TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
         self._all = self._bar.add_task("runs", total=None)
         self._run = self._bar.add_task("", visible=False)
 
@@ -118,12 +118,8 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-
-
 def _numbers(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(name) for name in _names(text))
+        return tuple(int(name) for name in names_in(text))
     except ValueError:
         raise UsageError(f"--also takes whole numbers separated by commas, got {text!r}") from None

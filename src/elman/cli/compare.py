@@ -26,8 +26,8 @@ def compare(
     settings: dict[str, Any],
 ) -> None:
     """Train several presets on one data set and show them side by side; settings apply to all of them."""
-    folder = out_folder or Path("runs") / f"{Path(data).name.split('.')[0]}-compare"
-    names = list(dict.fromkeys(name.strip() for name in presets.split(",") if name.strip()))
+    folder = out_folder or options.folder_of(data, "compare")
+    names = options.names_in(presets)
     if not names:
         raise UsageError("--presets names no preset")
     progress = TrainingProgress()

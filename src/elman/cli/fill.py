@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from .. import language
 from ..errors import UsageError
 from ..text import read_texts
 from . import _options as options
-from ._show import err, out, table_of
+from ._show import bar, out, table_of
 from .predict import stdin_lines
 
 _BAR = 30
 
 
 def fill(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder written by elman pretrain.")],
+    run: options.LanguageRun,
     text: Annotated[
         str | None,
         typer.Argument(
@@ -44,21 +44,21 @@ def fill(
         raise UsageError(
             f"expected either a text to fill in or --evaluate FILE, got {'neither' if text is None else 'both'}"
         )
-    loaded = language.load(model)
+    model = language.load(run)
     if evaluate is not None:
-        _print_accuracy(_accuracy(loaded, evaluate, text_column, encoding), as_json)
+        _print_accuracy(_accuracy(model, evaluate, text_column, encoding), as_json)
     elif (
         text is not None and language.BLANK.search(text) and not os.path.isfile(text)
     ):  # too long for a Path, it may be
-        blanks = language.fill(loaded, text, top)
+        blanks = language.fill(model, text, top)
         if as_json:
-            typer.echo(_row(text, blanks, loaded))
+            typer.echo(_row(text, blanks, model))
         else:
-            _print_tables(text, blanks, loaded)
+            _print_tables(text, blanks, model)
     elif text is not None:
         for line in _lines(text, text_column, encoding):
-            blanks = language.fill(loaded, line, top) if language.BLANK.search(line) else []
-            sys.stdout.write(_row(line, blanks, loaded) + "\n")
+            blanks = language.fill(model, line, top) if language.BLANK.search(line) else []
+            sys.stdout.write(_row(line, blanks, model) + "\n")
         sys.stdout.flush()
 
 
@@ -82,8 +82,8 @@ def _print_tables(text: str, blanks: list[list[tuple[str, float]]], model: langu
         out.print(Text("".join(a + b for a, b in zip(pieces, [*filled, ""], strict=True))))
         table = table_of("word", "probability", "", left=("word", ""), gap=1)
         for word, probability in words:
-            bar = "█" * round(_BAR * probability / max(words[0][1], 1e-30))
-            table.add_row(Text(word), f"{probability:.4f}", bar)
+            share = probability / max(words[0][1], 1e-30)
+            table.add_row(Text(word), f"{probability:.4f}", "█" * round(_BAR * share))
         out.print(table)
     out.print(f"predicted {language.sides(model.config)}")
 
@@ -91,15 +91,14 @@ def _print_tables(text: str, blanks: list[list[tuple[str, float]]], model: langu
 def _accuracy(
     model: language.TrainedLanguageModel, files: list[str], text_column: str | None, encoding: str
 ) -> dict[str, Any]:
-    columns = (TextColumn("reading"), BarColumn(bar_width=24), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("")
+    with bar(TextColumn("reading"), BarColumn(bar_width=24), TimeRemainingColumn()) as shown:
+        task = shown.add_task("")
         return language.accuracy(
             model,
             files,
             text_column=text_column,
             encoding=encoding,
-            progress=lambda done, chunks: bar.update(task, completed=done, total=chunks),
+            progress=lambda done, chunks: shown.update(task, completed=done, total=chunks),
         )
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from .. import language
 from ..errors import UsageError
 from . import _options as options
-from ._show import err, out
+from ._show import bar, out
 
 
 def perplexity(
@@ -53,9 +53,8 @@ def perplexity(
     """Measure a language model on text: perplexity, plain, with a cache or by dynamic evaluation."""
     of_cache = _of("--cache", cache > 0, "--cache-", weight=cache_weight, flatness=cache_flatness)
     of_dynamic = _of("--dynamic", dynamic is not None, "--", decay=decay, steps=steps)
-    columns = (BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("", total=None)
+    with bar(BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn()) as shown:
+        task = shown.add_task("", total=None)
         scores = language.perplexity(
             run,
             texts,
@@ -65,7 +64,7 @@ def perplexity(
             cache=language.Cache(cache, **of_cache) if cache else None,
             dynamic=None if dynamic is None else language.Dynamic(dynamic, **of_dynamic),
             out=out_file,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=lambda done, total: shown.update(task, completed=done, total=total),
         )
     figures = scores.figures()
     if as_json:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TextColumn, TimeElapsedColumn
 
 from .. import classify
 from ..errors import EncodingError
 from ..text import read_texts
 from . import _options as options
-from ._show import err
+from ._show import bar
 
 
 def predict(
@@ -26,12 +26,11 @@ def predict(
 ) -> None:
     """Print label and probabilities of each text, in order, as one JSON object per line."""
     texts = stdin_lines(encoding) if file == "-" else read_texts(Path(file), text_column=text_column, encoding=encoding)
-    columns = (TextColumn("{task.completed:,} texts"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("")
+    with bar(TextColumn("{task.completed:,} texts"), TimeElapsedColumn()) as shown:
+        task = shown.add_task("")
         for row in classify.predict(run, texts):
             sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
-            bar.advance(task)
+            shown.advance(task)
     sys.stdout.flush()
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import language
+from ..training import run_folder
 from . import _options as options
 from ._settings import with_settings
 from ._show import TrainingProgress, err, out
@@ -37,9 +38,9 @@ def pretrain(
     settings: dict[str, Any],
 ) -> None:
     """Train a language model on raw text and write a run folder with model, figures and report."""
-    folder = out_folder or Path("runs") / f"{Path(texts[0]).name.split('.')[0]}-{preset}"
+    folder = out_folder or options.folder_of(texts[0], preset)
     if resume and config is None:
-        config = folder / "config.toml"
+        config = folder / run_folder.MARKER
     progress = TrainingProgress()
     try:
         run = language.pretrain(

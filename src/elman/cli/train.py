@@ -7,6 +7,7 @@ import typer
 
 from .. import classify, language
 from ..settings import chosen_are
+from ..training import run_folder
 from . import _options as options
 from ._settings import with_training_options
 from ._show import TrainingProgress, err, metrics_table, out
@@ -54,10 +55,10 @@ def train(
     settings: dict[str, Any],
 ) -> None:
     """Train a classifier on labelled text and write a run folder with model, figures and report."""
-    folder = out_folder or Path("runs") / f"{Path(data).name.split('.')[0]}-{preset or classify.DEFAULT_PRESET}"
+    folder = out_folder or options.folder_of(data, preset or classify.DEFAULT_PRESET)
     preset = preset or (classify.FINE_TUNED if start or unlabelled else classify.DEFAULT_PRESET)
     if resume and config is None:
-        resolved = classify.resolve(preset, folder / "config.toml", **settings)
+        resolved = classify.resolve(preset, folder / run_folder.MARKER, **settings)
         chosen_are(resolved, (name for name, value in settings.items() if value is not None))
     else:
         resolved = classify.resolve(preset, config, **settings)
@@ -70,7 +71,7 @@ def train(
             resume=resume,
             tensorboard=tensorboard,
             diagnose=diagnose,
-            start=[language.load(folder) for folder in start or ()],
+            start=[language.load(model) for model in start or ()],
             unlabelled=unlabelled or (),
             language_config=None if language_config is None else language.resolve(file=language_config),
             teachers=teacher or (),
