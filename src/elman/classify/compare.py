@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..report import write_comparison
-from ..training import SILENT, FitEvents
-from ..training.run_folder import write_json
+from ..training import SILENT, FitEvents, write_json
 from .config import FINE_TUNED, PRESETS, resolve
 from .summary import layers
 from .train import Run, train

@@ -15,7 +15,7 @@ from ..errors import DataError, UsageError
 from ..nn import ARCHITECTURE, TextRNN
 from ..report import diagnosis_figures, write_diagnosis
 from ..text import RaggedIds, read_labelled
-from ..training import Epoch, TensorBoard, read_history, run_folder
+from ..training import Epoch, TensorBoard, read_history, run_folder, write_json
 from . import persistence
 from .batches import Encoded
 from .config import ClassifierConfig
@@ -138,7 +138,7 @@ def diagnose_split(
 def write(found: dict[str, Any], folder: Path, *, tensorboard: bool) -> Path:
     """diagnosis.json, diagnosis.html and, if asked, event files; returns the page's path."""
     run_folder.make(folder)
-    run_folder.write_json(folder / run_folder.DIAGNOSIS, found, indent=None)
+    write_json(folder / run_folder.DIAGNOSIS, found, indent=None)
     if tensorboard:
         board = TensorBoard(folder / "tensorboard")
         for check in found["training"]["checks"] if found["training"] else []:

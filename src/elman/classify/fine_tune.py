@@ -1,25 +1,19 @@
 """A classifier that starts from a language model (Howard & Ruder 2018): its settings, its weights, how it is tuned."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn.functional import pad
 
-from .. import language
-from ..errors import CheckpointError, UsageError
+from ..errors import UsageError
 from ..language import TrainedLanguageModel
 from ..nn import ARCHITECTURE, BothWays, TextRNN
-from ..settings import check_brought, to_toml
-from ..text import cache
-from ..training import FitEvents, Listener, model_folder, run_folder
+from ..settings import check_brought
+from ..training import Listener
 from .config import BOTH, FINE_TUNED, ClassifierConfig, resolve
 
-LANGUAGE_MODEL = "language-model"  # folder inside a run; the backward one has "-backward" behind it
-_ASKED = "unlabelled.json"  # what the language model of a run is made of
 OTHER = "other."  # what the names of the backward network of `nn.BothWays` begin with
 
 
@@ -149,76 +143,3 @@ class GradualUnfreezing(Listener):
             parameter.requires_grad_(not (frozen and name.removeprefix(OTHER).startswith(frozen)))
             if not parameter.requires_grad:
                 parameter.grad = None
-
-
-def _check_same(path: Path, asked: dict[str, Any]) -> None:
-    try:
-        begun = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path}: cannot be read, so there is nothing to resume ({error})") from None
-    others = [name for name, value in asked.items() if begun.get(name) != value]
-    if others:
-        raise CheckpointError(f"{path.parent}: the language model was begun with other {', other '.join(others)}")
-
-
-def under_way(out: Path) -> bool:
-    """Whether the language model of a run was begun, and its classifier was not."""
-    ended = [out / run_folder.CHECKPOINT, out / model_folder.CONFIG]
-    return (out / _ASKED).exists() and not any(path.exists() for path in ended)
-
-
-def pretrained(
-    out: Path,
-    unlabelled: Sequence[str | Path],
-    texts: Sequence[str],
-    left_out: Sequence[str],
-    *,
-    direction: str,
-    start: Sequence[TrainedLanguageModel],
-    config: language.LanguageConfig | None,
-    text_column: str | None,
-    encoding: str,
-    resume: bool,
-    events: FitEvents,
-) -> list[TrainedLanguageModel]:
-    """Language models of unlabelled files and of texts at hand, in folders of the run; those that are there are taken.
-
-    Args:
-        left_out: texts that are never learned from.
-        direction: as of the classifier: "both" for two models.
-        start: models to go on from; theirs is the direction then.
-        resume: take those that are there, and go on with the one that was begun.
-    Raises:
-        CheckpointError: these were begun with other texts or settings.
-    """
-    config = config or language.resolve()
-    asked = {
-        "files": list(map(str, unlabelled)),
-        "training texts": cache.digest(list(texts)),
-        "held-out texts": cache.digest(list(left_out)),
-        "settings of the language model": to_toml(config),
-    }
-    if resume:
-        _check_same(out / _ASKED, asked)
-    else:
-        run_folder.write_json(out / _ASKED, asked)
-    known = {model.config.direction: model for model in start}
-    models = []
-    for each in known or (("forward", "backward") if direction == BOTH else (direction,)):
-        folder = out / (LANGUAGE_MODEL if each == "forward" else f"{LANGUAGE_MODEL}-{each}")
-        if not (folder / model_folder.CONFIG).exists():
-            language.pretrain(
-                unlabelled,
-                folder,
-                replace(config, direction=each),
-                at_hand=texts,
-                leave_out_texts=left_out,
-                start=known.get(each),
-                text_column=text_column,
-                encoding=encoding,
-                overwrite=True,
-                resume=(folder / run_folder.CHECKPOINT).exists(),
-                events=events,
-            )
-        models.append(language.load(folder))
-    return models

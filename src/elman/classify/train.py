@@ -22,6 +22,7 @@ from ..training import (
     run_folder,
     stop_requests,
     to_csv,
+    write_json,
     write_text,
 )
 from . import persistence
@@ -29,12 +30,13 @@ from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
 from .diagnose import check_recorded, diagnose_split
 from .diagnose import write as write_diagnosis
 from .evaluate import evaluate_split
-from .fine_tune import adopt, pretrained, refuse_vectors, under_way
+from .fine_tune import adopt, refuse_vectors
 from .fit import Fitted, fit
 from .reading import read_data
 from .split import Split
 from .summary import layers
 from .teach import check_taught, label, sentence, taught_texts
+from .unlabelled import pretrained, under_way
 from .vectors import with_width
 
 
@@ -218,10 +220,10 @@ def _write(run: Run, source: str, splits: dict[str, Split], mistakes: dict[str, 
     """Everything in the folder; the checkpoint goes once the model is there."""
     persistence.save(run.fitted.classifier, run.folder)
     vectors = {} if run.fitted.vectors is None else {"vectors": run.fitted.vectors}
-    run_folder.write_json(run.folder / run_folder.METRICS, {**run.metrics, "gradient": run.gradient, **vectors})
+    write_json(run.folder / run_folder.METRICS, {**run.metrics, "gradient": run.gradient, **vectors})
     write_text(run.folder / run_folder.HISTORY, to_csv(run.fitted.history))
     data = report_data(run, source, splits, mistakes)
-    run_folder.write_json(run.folder / run_folder.REPORT_DATA, data)
+    write_json(run.folder / run_folder.REPORT_DATA, data)
     write_report(data, run.folder)
     (run.folder / run_folder.CHECKPOINT).unlink(missing_ok=True)
 

@@ -21,6 +21,7 @@ from ..training import (
     run_folder,
     stop_requests,
     to_csv,
+    write_json,
     write_text,
 )
 from . import persistence
@@ -151,7 +152,7 @@ def _write(run: Run, sources: list[str], held_out: RaggedIds | None) -> None:
     """Everything in the folder."""
     persistence.save(run.fitted.model, run.folder)
     gradient = gradient_summary(run.fitted.history, run.fitted.model.config.clip_norm)
-    run_folder.write_json(run.folder / run_folder.METRICS, {**run.metrics, "gradient": gradient})
+    write_json(run.folder / run_folder.METRICS, {**run.metrics, "gradient": gradient})
     write_text(run.folder / run_folder.HISTORY, to_csv(run.fitted.history))
     data = {
         "elman": __version__,
@@ -169,5 +170,5 @@ def _write(run: Run, sources: list[str], held_out: RaggedIds | None) -> None:
         "surprises": None if held_out is None else surprises(run.fitted.model, held_out),
         "samples": _samples(run.fitted.model),
     }
-    run_folder.write_json(run.folder / run_folder.REPORT_DATA, data)
+    write_json(run.folder / run_folder.REPORT_DATA, data)
     write_language_report(data, run.folder)

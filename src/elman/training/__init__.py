@@ -4,7 +4,7 @@ Knows losses and batches; knows nothing of text, classes or files of data.
 """
 
 from . import model_folder, run_folder
-from .checkpoint import write_tensors, write_text
+from .files import write_json, write_tensors, write_text
 from .history import Epoch, from_csv, gradient_summary, read_history, to_csv
 from .interrupt import StopRequest, stop_requests
 from .loop import SILENT, FitEvents, Interrupted, Listener, Step, Task, Trainer
@@ -38,6 +38,7 @@ __all__ = [
     "run_folder",
     "stop_requests",
     "to_csv",
+    "write_json",
     "write_tensors",
     "write_text",
 ]

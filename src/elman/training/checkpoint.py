@@ -1,66 +1,21 @@
 """Everything a run needs to go on as if it had not stopped, in one safetensors file.
 
 Tensors: weights, their average, the best weights, the optimizer's state, the random generator. The rest is JSON in the
-file's header. One file written beside and moved into place: it is whole or it is the one before.
+file's header.
 """
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from ..errors import CheckpointError, RunFolderError
+from ..errors import CheckpointError
+from .files import write_tensors
 
 _FORMAT = "3"
-
-
-def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """A safetensors file, atomically. Raises RunFolderError if it cannot be written (a full disk, say)."""
-    with beside(path) as new:
-        save_tensors(new, tensors, metadata)
-
-
-def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    save_file({k: v.contiguous() for k, v in tensors.items()}, path, metadata)
-    _sync(path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """A text file, atomically. Raises RunFolderError if it cannot be written."""
-    with beside(path) as new:
-        save_text(new, text)
-
-
-def save_text(path: Path, text: str) -> None:
-    path.write_bytes(text.encode("utf-8", "backslashreplace"))
-    _sync(path)
-
-
-@contextmanager
-def beside(path: Path) -> Iterator[Path]:
-    """Where to write what is then moved to the path; nothing stays of it if that fails."""
-    new = path.with_name(path.name + ".new")
-    try:
-        yield new
-        new.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise RunFolderError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
-    finally:
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    """A full disk may be noticed no earlier than here."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def save(

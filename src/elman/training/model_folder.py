@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from .. import __version__
-from ..errors import ElmanError, ModelFolderError, RunFolderError
-from .checkpoint import beside, save_tensors, save_text
+from ..errors import ElmanError, ModelFolderError
+from .files import beside, make, save_tensors, save_text
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 _FORMAT = 1
@@ -30,10 +30,7 @@ def write(folder: Path, kind: str, tensors: dict[str, Tensor], tokenizer: str, d
         tokenizer: its JSON.
         description: further keys of config.json.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(f"{folder}: cannot be written ({error.strerror})") from None
+    make(folder)
     described = {"format": _FORMAT, "kind": kind, "elman": __version__, **description}
     # The last one is moved first.
     with (

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelFolderError, RunFolderError
-from .checkpoint import write_text
+from .files import make as make
+from .files import write_text
 from .model_folder import CONFIG, named_errors
 
 MARKER = "config.toml"
@@ -43,14 +44,6 @@ def check(folder: Path, *, overwrite: bool, resume: bool) -> None:
         raise RunFolderError(f"{folder}: the folder exists; give --overwrite, --resume or another --out")
     if not (folder / MARKER).exists() and not (folder / CONFIG).exists():
         raise RunFolderError(f"{folder}: the folder exists and is not a run of Elman; it is not overwritten")
-
-
-def make(folder: Path) -> None:
-    """Make a folder unless it is there. Raises RunFolderError if that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(f"{folder}: cannot be written ({error.strerror})") from None
 
 
 @contextmanager
@@ -112,10 +105,6 @@ def _is_under_way(folder: Path) -> bool:
     """Whether there is something to go on from or to use, also of a language model inside."""
     inside = [path for path in folder.iterdir() if path.is_dir() and path.name != _ASIDE]
     return any((place / name).exists() for place in (folder, *inside) for name in (CHECKPOINT, CONFIG))
-
-
-def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
-    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
 
 
 def report_again(folder: Path, write: Callable[[dict[str, Any], Path], Path]) -> Path:
