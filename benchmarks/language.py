@@ -67,7 +67,8 @@ def record(arguments: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             ids = corpus.encode(Documents([arguments.test]), model.tokenizer, Path(scratch) / "test")
             total, count = negative_log_likelihood(model.network, ids, backward=model.config.backward)
-        row["metrics"]["test"] = {"perplexity": math.exp(total / count), "loss": total / count, "tokens": count}
+        figures = {"measure": model.measure, "perplexity": math.exp(total / count), "loss": total / count}
+        row["metrics"]["test"] = {**figures, "tokens": count}
     return add({"case": f"pretrain {arguments.name}", "epochs": len(report["history"]), **row})
 
 

@@ -20,6 +20,7 @@ def model(tmp_path_factory):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"report: {folder / 'run' / 'report.html'}" in done.stdout
+    assert "validation pseudo-perplexity" in done.stdout
     return folder / "run"
 
 

@@ -28,7 +28,7 @@ def history(*losses):
 )
 def test_verdict(losses, parts):
     for part in parts:
-        assert part in perplexity_verdict(history(*losses))
+        assert part in perplexity_verdict(history(*losses), "perplexity")
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_verdict(losses, parts):
     [([(5.0, 5.0), (4.0, 4.0)], "linear", 2), ([(9.0, 8.0), (4.0, 4.0)], "log", 2), ([(5.0, None)], "linear", 1)],
 )
 def test_a_wide_range_of_perplexities_is_drawn_on_a_logarithmic_axis(losses, scale, lines, tmp_path):
-    figure = perplexity_curve(history(*losses))
+    figure = perplexity_curve(history(*losses), "perplexity")
     figure.savefig(tmp_path / "a.png")
     axes = figure.axes[0]
     assert axes.get_yscale() == scale and len(axes.get_lines()) == lines
@@ -77,6 +77,7 @@ def test_the_page_needs_nothing_else_and_takes_text_as_text(tmp_path, held_out):
         "layers": [{"layer": "LSTM", "output": "(B, T, 3)", "parameters": 1234}],
         "data": {"train": split},
         "history": history((5.0, 4.0 if held_out else None)),
+        "measure": "pseudo-perplexity",
         "metrics": {"validation": {"perplexity": 54.6, "loss": 4.0, "tokens": 9}} if held_out else {},
         "gradient": dict.fromkeys(names, 1.0),
         "seconds": {"training": 1.0, "total": 2.0},
@@ -89,14 +90,14 @@ def test_the_page_needs_nothing_else_and_takes_text_as_text(tmp_path, held_out):
     assert "http://" not in page and "https://" not in page and "<script" not in page and "<i>" not in page
     for part in ("a&lt;i&gt;.txt", "&lt;i&gt;once", "12,345", "98.70 %", "1,234", "the next word, read forward"):
         assert part in page
-    for part in ("validation perplexity", "&lt;b&gt;</span> <span", "&amp;c</span> …", "How far it remembers"):
+    for part in ("validation pseudo-perplexity", "&lt;b&gt;</span> <span", "&amp;c</span> …", "How far it remembers"):
         assert (part in page) == held_out
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 5])
 def test_epochs_are_whole_numbers_on_the_axis(epochs):
     by_epoch = history(*[(5 - n / 9, 5 - n / 8) for n in range(epochs)])
-    for figure in (perplexity_curve(by_epoch), rate_curve(by_epoch)):
+    for figure in (perplexity_curve(by_epoch, "perplexity"), rate_curve(by_epoch)):
         axes = figure.axes[0]
         low, high = axes.get_xlim()
         shown = [tick for tick in axes.get_xticks() if low <= tick <= high]

@@ -61,7 +61,7 @@ def pretrain(
         progress.close()
     err.print(f"text cut into {run.fitted.model.tokenizer.unit}")
     for split, figures in run.metrics.items():
-        out.print(f"{split} perplexity {figures['perplexity']:.2f} on {figures['tokens']:,} tokens")
+        out.print(f"{split} {figures['measure']} {figures['perplexity']:.2f} on {figures['tokens']:,} tokens")
     out.print(f"{run.seconds['training']:.0f} s of training, {run.seconds['total']:.0f} s in all")
     out.print(f"report: {folder / 'report.html'}")
     out.print(f"model: {folder}")

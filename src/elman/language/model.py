@@ -20,6 +20,14 @@ class TrainedLanguageModel:
     tokenizer: TextTokenizer
     network: LanguageModel
 
+    @property
+    def measure(self) -> str:
+        """What e to its loss is: "perplexity", or "pseudo-perplexity" where each word is predicted from both sides.
+
+        The words' probabilities then are not those of the text, and the figure cannot be set beside a perplexity.
+        """
+        return "pseudo-perplexity" if self.network.bidirectional else "perplexity"
+
 
 def build_network(config: LanguageConfig, vocab_size: int, counts: NDArray[Any] | None = None) -> LanguageModel:
     """The untrained network of a configuration.

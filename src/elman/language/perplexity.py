@@ -28,8 +28,7 @@ class Scores:
     """How well a model predicts some documents.
 
     Attributes:
-        measure: "perplexity", or "pseudo-perplexity" where each word is predicted from those on both sides: the words'
-            probabilities then are not those of the text, and the figure cannot be set beside a perplexity.
+        measure: see `TrainedLanguageModel.measure`.
         losses: [D] of each document the sum of its tokens' negative log-probabilities, in nats.
         tokens: [D] of each document, ends of lines included.
         begins: [D] the first words of each.
@@ -140,7 +139,7 @@ def score(
             model.network, ids, backward=model.config.backward, cache=cache, dynamic=dynamic, progress=progress
         )
         return Scores(
-            "pseudo-perplexity" if model.network.bidirectional else "perplexity",
+            model.measure,
             losses,
             ids.lengths,
             [model.tokenizer.text_of(ids[row][:_BEGINS]) for row in range(len(ids))],

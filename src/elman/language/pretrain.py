@@ -41,7 +41,8 @@ class Run:
     """A finished run.
 
     Attributes:
-        metrics: by split ("validation"): `perplexity` and `loss` in nats a token, and `tokens`.
+        metrics: by split ("validation"): `perplexity`, its `measure` (see `TrainedLanguageModel`), `loss` in nats a
+            token and `tokens`.
         seconds: of training, and all together.
     """
 
@@ -136,8 +137,8 @@ def _metrics(fitted: Fitted) -> dict[str, dict[str, Any]]:
     losses = [epoch.validation_loss for epoch in fitted.history if epoch.validation_loss is not None]
     if not losses:
         return {}
-    tokens = fitted.summary["validation"]["tokens"]
-    return {"validation": {"perplexity": perplexity_of(min(losses)), "loss": min(losses), "tokens": tokens}}
+    figures = {"measure": fitted.model.measure, "perplexity": perplexity_of(min(losses)), "loss": min(losses)}
+    return {"validation": {**figures, "tokens": fitted.summary["validation"]["tokens"]}}
 
 
 def _samples(model: TrainedLanguageModel) -> list[str]:
@@ -164,6 +165,7 @@ def _write(run: Run, sources: list[str], held_out: RaggedIds | None) -> None:
         "parameters": sum(parameter.numel() for parameter in run.fitted.model.network.parameters()),
         "data": run.fitted.summary,
         "history": [asdict(epoch) for epoch in run.fitted.history],
+        "measure": run.fitted.model.measure,
         "metrics": run.metrics,
         "gradient": gradient,
         "seconds": run.seconds,

@@ -19,10 +19,11 @@ def write_language_report(data: dict[str, Any], folder: Path) -> Path:
 
     Args:
         data: as in report.json of a language model's run: elman, sources, config, tokenizer, vocabulary, parameters,
-            layers, data, history, metrics, gradient, seconds, surprises (None without held-out text) and samples.
+            layers, data, history, measure, metrics, gradient, seconds, surprises (None without held-out text) and
+            samples.
     """
     figures = {
-        "perplexity": perplexity_curve(data["history"]) if data["history"] else None,
+        "perplexity": perplexity_curve(data["history"], data["measure"]) if data["history"] else None,
         "learning-rate": rate_curve(data["history"]) if data["history"] else None,
         "context": context_curve(data["surprises"]["context"]) if data["surprises"] else None,
     }
@@ -31,38 +32,39 @@ def write_language_report(data: dict[str, Any], folder: Path) -> Path:
         "language.html.j2",
         data,
         pictures={name: picture(name, figure, folder) for name, figure in figures.items() if figure is not None},
-        verdict=perplexity_verdict(data["history"]),
+        verdict=perplexity_verdict(data["history"], data["measure"]),
         clipping=clipping_verdict(data["gradient"]),
         shaded=lambda words: shaded(words, data["vocabulary"]),
         perplexity=_perplexity,
     )
 
 
-def perplexity_verdict(history: list[dict[str, Any]]) -> str:
+def perplexity_verdict(history: list[dict[str, Any]], measure: str) -> str:
     """What the perplexities by epoch say, and what to do about it.
 
     Args:
         history: per epoch train_loss and validation_loss in nats a token.
+        measure: "perplexity" or "pseudo-perplexity".
     """
     watched = [epoch for epoch in history if epoch["validation_loss"] is not None]
     if not watched:
         return "There was no held-out text, so it cannot be told how well the model predicts new text."
     best, last = min(watched, key=lambda epoch: epoch["validation_loss"]), watched[-1]
-    kept = f"The weights of epoch {best['epoch']} were kept, validation perplexity {_figure(best['validation_loss'])}."
+    kept = f"The weights of epoch {best['epoch']} were kept, validation {measure} {_figure(best['validation_loss'])}."
     if last["validation_loss"] > best["validation_loss"] + 0.02 and last["train_loss"] < best["train_loss"]:
         return (
-            f"Overfitting from epoch {best['epoch']} on: the validation perplexity rose to "
+            f"Overfitting from epoch {best['epoch']} on: the validation {measure} rose to "
             f"{_figure(last['validation_loss'])} while that of training fell to {_figure(last['train_loss'])}. {kept} "
             "More dropout or text would help; more epochs will not."
         )
     if best is last and len(watched) > 1 and watched[-2]["validation_loss"] > last["validation_loss"] + 0.01:
-        return f"The validation perplexity was still falling: more epochs may help. {kept}"
+        return f"The validation {measure} was still falling: more epochs may help. {kept}"
     if len(watched) == 1:
         return f"After one epoch it cannot be told whether more would help. {kept}"
-    return f"The validation perplexity no longer fell by much. {kept}"
+    return f"The validation {measure} no longer fell by much. {kept}"
 
 
-def perplexity_curve(history: list[dict[str, Any]]) -> Figure:
+def perplexity_curve(history: list[dict[str, Any]], measure: str) -> Figure:
     """Training against validation, by epoch."""
     figure, axes = new_figure()
     shown: list[float] = []
@@ -89,7 +91,7 @@ def perplexity_curve(history: list[dict[str, Any]]) -> Figure:
     if max(shown) > _WIDE * min(shown):
         axes.set_yscale("log")
     number_epochs(axes)
-    axes.set_ylabel("perplexity")
+    axes.set_ylabel(measure)
     axes.margins(y=0.15)
     axes.legend(frameon=False, fontsize=9)
     return figure
