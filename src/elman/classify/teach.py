@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, LabelError, UsageError
 from ..text import LeftOut, mark_of, read_texts
+from ..training import FitEvents
 from . import persistence
+from .reading import Data
 from .split import Labels, Split
 
 _CHUNK = 1024
@@ -28,6 +30,26 @@ def check_taught(teachers: Sequence[object], taught: Sequence[object]) -> None:
             f"expected trained classifiers and the texts that they label, got {len(teachers)} classifiers and "
             f"{len(taught)} files of texts"
         )
+
+
+def taught_split(
+    teachers: Sequence[str | Path],
+    files: Sequence[str | Path],
+    read: Data,
+    *,
+    text_column: str | None,
+    encoding: str,
+    events: FitEvents,
+) -> Split:
+    """The texts of files that are new beside the labelled ones, with what the teachers say of them.
+
+    Raises:
+        as `taught_texts` and `label`.
+    """
+    texts = taught_texts(files, read.train, read.texts_held_out, text_column=text_column, encoding=encoding)
+    split = label(teachers, texts, read.classes, stage=events.stage)
+    events.found(sentence(split, len(teachers)))
+    return split
 
 
 def taught_texts(

@@ -16,7 +16,6 @@ from ..settings import to_toml
 from ..training import (
     SILENT,
     FitEvents,
-    Listener,
     TensorBoard,
     gradient_summary,
     run_folder,
@@ -32,10 +31,10 @@ from .diagnose import write as write_diagnosis
 from .evaluate import evaluate_split
 from .fine_tune import adopt, refuse_vectors
 from .fit import Fitted, fit
-from .reading import read_data
+from .reading import Data, read_data
 from .split import Split
 from .summary import layers
-from .teach import check_taught, label, sentence, taught_texts
+from .teach import check_taught, taught_split
 from .unlabelled import pretrained, under_way
 from .vectors import with_width
 
@@ -113,16 +112,11 @@ def train(
     started = time.monotonic()
     out = Path(out)
     config = config or resolve(FINE_TUNED if start or unlabelled else DEFAULT_PRESET)
-    if start or unlabelled:
-        refuse_vectors(config)
-    check_taught(teachers, taught)
-    if diagnose:
-        check_recorded(config)
-    if language_config is not None and not unlabelled:
-        raise UsageError("settings of a language model are for the one that unlabelled text is for, got no such text")
+    _check_asked(config, start, unlabelled, language_config, teachers, taught, diagnose)
     if not (resume and under_way(out)):
         run_folder.check(out, overwrite=overwrite, resume=resume)
     config = with_width(config)
+
     events.stage("reading")
     read = read_data(
         data,
@@ -135,23 +129,19 @@ def train(
         group_column=group_column,
         encoding=encoding,
     )
-    train_split = read.train
     if start:
         config = adopt(start, config)
     further = None
     if taught:
-        texts = taught_texts(taught, read.train, read.texts_held_out, text_column=text_column, encoding=encoding)
-        further = label(teachers, texts, read.classes, stage=events.stage)
-        events.found(sentence(further, len(teachers)))
+        further = taught_split(teachers, taught, read, text_column=text_column, encoding=encoding, events=events)
     read_seconds = time.monotonic() - started
+
     with run_folder.begun(out, to_toml(config), resume=resume), stop_requests() as stop:
-        listeners: Sequence[Listener] = [TensorBoard(out / "tensorboard")] if tensorboard else []
         if unlabelled:
             start = pretrained(
                 out,
                 unlabelled,
-                read.train.texts,
-                read.texts_held_out,
+                read,
                 direction=config.direction,
                 start=start,
                 config=language_config,
@@ -163,60 +153,86 @@ def train(
             config = adopt(start, config)
             write_text(out / run_folder.MARKER, to_toml(config))
             resume = (out / run_folder.CHECKPOINT).exists()
-        if further is not None:
-            train_split = train_split.with_taught(further)
-        try:
-            fitted = fit(
-                train_split,
-                read.held_out.get("validation"),
-                read.classes,
-                config,
-                events=events,
-                listeners=listeners,
-                checkpoint_path=out / run_folder.CHECKPOINT,
-                resume=resume,
-                use_cache=True,
-                stop=stop,
-                watch_gradients=diagnose,
-                start=start,
-            )
-        except DivergedError as error:
-            persistence.save(error.fitted.classifier, out)
-            (out / run_folder.CHECKPOINT).unlink(missing_ok=True)
-            raise
-    events.stage("evaluating")
-    held_out = sorted(read.held_out.items(), reverse=True)
-    measured = {name: evaluate_split(fitted.classifier, split) for name, split in held_out}
-    metrics = {name: figures for name, (figures, _) in measured.items()}
-    seconds = {
-        "reading": read_seconds,
-        "training": sum(epoch.seconds for epoch in fitted.history),
-        "total": time.monotonic() - started,
-    }
+        train_split = read.train if further is None else read.train.with_taught(further)
+        fitted = _fitted(
+            out,
+            train_split,
+            read,
+            config,
+            events=events,
+            listeners=[TensorBoard(out / "tensorboard")] if tensorboard else [],
+            resume=resume,
+            stop=stop,
+            watch_gradients=diagnose,
+            start=start,
+        )
     if further is not None:
         fitted.summary["train"]["taught"] = len(further.texts)
-    found = None
-    if diagnose and fitted.gradients is not None:
-        found = diagnose_split(
-            fitted.classifier,
-            read.held_out.get("validation", train_split),
-            run=out.resolve().name,
-            source=read.source,
-            epochs=fitted.history,
-            checks=fitted.gradients.checks,
-            updates=fitted.gradients.updates,
-            stage=events.stage,
-        )
-    run = Run(out, fitted, metrics, seconds, found)
+
+    events.stage("evaluating")
+    measured = {
+        name: evaluate_split(fitted.classifier, split) for name, split in sorted(read.held_out.items(), reverse=True)
+    }
+    training_seconds = sum(epoch.seconds for epoch in fitted.history)
+    seconds = {"reading": read_seconds, "training": training_seconds, "total": time.monotonic() - started}
+    found = _diagnosis(out, fitted, train_split, read, events) if diagnose else None
+    run = Run(out, fitted, {name: figures for name, (figures, _) in measured.items()}, seconds, found)
+
     events.stage("writing")
     mistakes = {name: wrong for name, (_, wrong) in measured.items()}
-    _write(run, read.source, {"train": train_split, **read.held_out}, mistakes)
-    if found is not None:
-        write_diagnosis(found, out, tensorboard=tensorboard)
+    _write(run, read.source, {"train": train_split, **read.held_out}, mistakes, tensorboard=tensorboard)
     return run
 
 
-def _write(run: Run, source: str, splits: dict[str, Split], mistakes: dict[str, list[dict[str, Any]]]) -> None:
+def _check_asked(
+    config: ClassifierConfig,
+    start: Sequence[TrainedLanguageModel],
+    unlabelled: Sequence[str | Path],
+    language_config: LanguageConfig | None,
+    teachers: Sequence[str | Path],
+    taught: Sequence[str | Path],
+    diagnose: bool,
+) -> None:
+    """Raises UsageError for arguments that do not go together."""
+    if start or unlabelled:
+        refuse_vectors(config)
+    check_taught(teachers, taught)
+    if diagnose:
+        check_recorded(config)
+    if language_config is not None and not unlabelled:
+        raise UsageError("settings of a language model are for the one that unlabelled text is for, got no such text")
+
+
+def _fitted(out: Path, train_split: Split, read: Data, config: ClassifierConfig, **how: Any) -> Fitted:
+    """What `fit` makes, with a checkpoint in the folder; of a run that diverges the last good model stays there."""
+    checkpoint = out / run_folder.CHECKPOINT
+    watched = read.held_out.get("validation")
+    try:
+        return fit(train_split, watched, read.classes, config, checkpoint_path=checkpoint, use_cache=True, **how)
+    except DivergedError as error:
+        persistence.save(error.fitted.classifier, out)
+        checkpoint.unlink(missing_ok=True)
+        raise
+
+
+def _diagnosis(out: Path, fitted: Fitted, train_split: Split, read: Data, events: FitEvents) -> dict[str, Any]:
+    """Of the validation texts if there are any, with what was seen in training."""
+    assert fitted.gradients is not None
+    return diagnose_split(
+        fitted.classifier,
+        read.held_out.get("validation", train_split),
+        run=out.resolve().name,
+        source=read.source,
+        epochs=fitted.history,
+        checks=fitted.gradients.checks,
+        updates=fitted.gradients.updates,
+        stage=events.stage,
+    )
+
+
+def _write(
+    run: Run, source: str, splits: dict[str, Split], mistakes: dict[str, list[dict[str, Any]]], *, tensorboard: bool
+) -> None:
     """Everything in the folder; the checkpoint goes once the model is there."""
     persistence.save(run.fitted.classifier, run.folder)
     vectors = {} if run.fitted.vectors is None else {"vectors": run.fitted.vectors}
@@ -226,6 +242,8 @@ def _write(run: Run, source: str, splits: dict[str, Split], mistakes: dict[str, 
     write_json(run.folder / run_folder.REPORT_DATA, data)
     write_report(data, run.folder)
     (run.folder / run_folder.CHECKPOINT).unlink(missing_ok=True)
+    if run.diagnosis is not None:
+        write_diagnosis(run.diagnosis, run.folder, tensorboard=tensorboard)
 
 
 def report_data(

@@ -13,6 +13,7 @@ from ..settings import to_toml
 from ..text import cache
 from ..training import FitEvents, model_folder, run_folder, write_json
 from .config import BOTH
+from .reading import Data
 
 LANGUAGE_MODEL = "language-model"  # folder inside a run; the backward one has "-backward" behind it
 _ASKED = "unlabelled.json"  # what the language model of a run is made of
@@ -27,8 +28,7 @@ def under_way(out: Path) -> bool:
 def pretrained(
     out: Path,
     unlabelled: Sequence[str | Path],
-    texts: Sequence[str],
-    left_out: Sequence[str],
+    read: Data,
     *,
     direction: str,
     start: Sequence[TrainedLanguageModel],
@@ -38,10 +38,10 @@ def pretrained(
     resume: bool,
     events: FitEvents,
 ) -> list[TrainedLanguageModel]:
-    """Language models of unlabelled files and of texts at hand, in folders of the run; those that are there are taken.
+    """Language models of unlabelled files and of the training texts, in folders of the run; those there are taken.
 
     Args:
-        left_out: texts that are never learned from.
+        read: the labelled data, of which what is held out is never learned from.
         direction: as of the classifier: "both" for two models.
         start: models to go on from; theirs is the direction then.
         resume: take those that are there, and go on with the one that was begun.
@@ -51,8 +51,8 @@ def pretrained(
     config = config or language.resolve()
     asked = {
         "files": list(map(str, unlabelled)),
-        "training texts": cache.digest(list(texts)),
-        "held-out texts": cache.digest(list(left_out)),
+        "training texts": cache.digest(read.train.texts),
+        "held-out texts": cache.digest(read.texts_held_out),
         "settings of the language model": to_toml(config),
     }
     if resume:
@@ -68,8 +68,8 @@ def pretrained(
                 unlabelled,
                 folder,
                 replace(config, direction=each),
-                at_hand=texts,
-                leave_out_texts=left_out,
+                at_hand=read.train.texts,
+                leave_out_texts=read.texts_held_out,
                 start=known.get(each),
                 text_column=text_column,
                 encoding=encoding,
@@ -82,6 +82,7 @@ def pretrained(
 
 
 def _check_same(path: Path, asked: dict[str, Any]) -> None:
+    """Raises CheckpointError if what was asked for when the run began was other."""
     try:
         begun = dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
