@@ -1,5 +1,7 @@
 """Missing words and how often they are found, against a reader that takes one word at a time."""
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -117,7 +119,10 @@ def documents(trained, lengths):
 
 
 @pytest.mark.parametrize("settings", [NEXT, BACKWARD, FILL])
-def test_accuracy_counts_known_words_among_the_likeliest(settings):
+@pytest.mark.parametrize("scores", [1, 100, 1 << 22])
+def test_accuracy_counts_known_words_among_the_likeliest(settings, scores, monkeypatch):
+    """However many scores are computed at a time."""
+    monkeypatch.setattr(importlib.import_module("elman.language.accuracy"), "_SCORES", scores)
     trained, lengths = model(**settings), [60, 20, 1]
     trained.config = resolve(**{**SETTINGS, "bptt": 60}, **settings)  # a document is one chunk
     text = documents(trained, lengths)

@@ -13,17 +13,7 @@ from ..errors import DivergedError, UsageError
 from ..language import LanguageConfig, TrainedLanguageModel
 from ..report import clipping_verdict, write_report
 from ..settings import to_toml
-from ..training import (
-    SILENT,
-    FitEvents,
-    TensorBoard,
-    gradient_summary,
-    run_folder,
-    stop_requests,
-    to_csv,
-    write_json,
-    write_text,
-)
+from ..training import SILENT, FitEvents, TensorBoard, gradient_summary, run_folder, stop_requests, write_text
 from . import persistence
 from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
 from .diagnose import check_recorded, diagnose_split
@@ -236,10 +226,9 @@ def _write(
     """Everything in the folder; the checkpoint goes once the model is there."""
     persistence.save(run.fitted.classifier, run.folder)
     vectors = {} if run.fitted.vectors is None else {"vectors": run.fitted.vectors}
-    write_json(run.folder / run_folder.METRICS, {**run.metrics, "gradient": run.gradient, **vectors})
-    write_text(run.folder / run_folder.HISTORY, to_csv(run.fitted.history))
+    metrics = {**run.metrics, "gradient": run.gradient, **vectors}
     data = report_data(run, source, splits, mistakes)
-    write_json(run.folder / run_folder.REPORT_DATA, data)
+    run_folder.write_results(run.folder, metrics, run.fitted.history, data)
     write_report(data, run.folder)
     (run.folder / run_folder.CHECKPOINT).unlink(missing_ok=True)
     if run.diagnosis is not None:

@@ -12,18 +12,7 @@ from ..errors import DivergedError, UsageError
 from ..report import write_language_report
 from ..settings import to_toml
 from ..text import Documents, Line, RaggedIds, corpus
-from ..training import (
-    SILENT,
-    FitEvents,
-    Listener,
-    TensorBoard,
-    gradient_summary,
-    run_folder,
-    stop_requests,
-    to_csv,
-    write_json,
-    write_text,
-)
+from ..training import SILENT, FitEvents, TensorBoard, gradient_summary, run_folder, stop_requests
 from . import persistence
 from .config import LanguageConfig, resolve
 from .fit import Fitted, adopt, fit
@@ -99,7 +88,6 @@ def pretrain(
         train, held = corpus.hold_out(train, config.validation_split, config.seed)
     work = out / run_folder.WORK
     with run_folder.begun(out, to_toml(config), resume=resume), stop_requests() as stop:
-        listeners: Sequence[Listener] = [TensorBoard(out / "tensorboard")] if tensorboard else []
         try:
             fitted = fit(
                 train,
@@ -109,7 +97,7 @@ def pretrain(
                 checkpoint_path=out / run_folder.CHECKPOINT,
                 start=start,
                 events=events,
-                listeners=listeners,
+                listeners=[TensorBoard(out / "tensorboard")] if tensorboard else [],
                 resume=resume,
                 stop=stop,
             )
@@ -153,8 +141,6 @@ def _write(run: Run, sources: list[str], held_out: RaggedIds | None) -> None:
     """Everything in the folder."""
     persistence.save(run.fitted.model, run.folder)
     gradient = gradient_summary(run.fitted.history, run.fitted.model.config.clip_norm)
-    write_json(run.folder / run_folder.METRICS, {**run.metrics, "gradient": gradient})
-    write_text(run.folder / run_folder.HISTORY, to_csv(run.fitted.history))
     data = {
         "elman": __version__,
         "sources": sources,
@@ -172,5 +158,5 @@ def _write(run: Run, sources: list[str], held_out: RaggedIds | None) -> None:
         "surprises": None if held_out is None else surprises(run.fitted.model, held_out),
         "samples": _samples(run.fitted.model),
     }
-    write_json(run.folder / run_folder.REPORT_DATA, data)
+    run_folder.write_results(run.folder, {**run.metrics, "gradient": gradient}, run.fitted.history, data)
     write_language_report(data, run.folder)

@@ -20,7 +20,8 @@ from typing import Any
 
 from ..errors import ModelFolderError, RunFolderError
 from .files import make as make
-from .files import write_text
+from .files import write_json, write_text
+from .history import Epoch, to_csv
 from .model_folder import CONFIG, named_errors
 
 MARKER = "config.toml"
@@ -105,6 +106,13 @@ def _is_under_way(folder: Path) -> bool:
     """Whether there is something to go on from or to use, also of a language model inside."""
     inside = [path for path in folder.iterdir() if path.is_dir() and path.name != _ASIDE]
     return any((place / name).exists() for place in (folder, *inside) for name in (CHECKPOINT, CONFIG))
+
+
+def write_results(folder: Path, metrics: dict[str, Any], history: list[Epoch], report: dict[str, Any]) -> None:
+    """The figures, a row for each epoch, and the data of the report."""
+    write_json(folder / METRICS, metrics)
+    write_text(folder / HISTORY, to_csv(history))
+    write_json(folder / REPORT_DATA, report)
 
 
 def report_again(folder: Path, write: Callable[[dict[str, Any], Path], Path]) -> Path:
