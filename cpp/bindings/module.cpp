@@ -147,10 +147,6 @@ nb::list supported_tiers() {
     return names;
 }
 
-bool choose_tier(nb::handle name) {
-    return elman::choose_tier(name.is_none() ? nullptr : nb::cast<const char*>(name));
-}
-
 // A torch tensor in a kept block, which goes back when the last tensor on it is gone.
 template <class Real>
 nb::ndarray<nb::pytorch, Real, nb::ndim<2>> block(std::size_t rows, std::size_t columns) {
@@ -190,5 +186,5 @@ NB_MODULE(_kernels, m) {
     m.def("multiplies_bfloat16", elman::multiplies_bfloat16);
     m.def("tier", elman::tier);
     m.def("supported_tiers", supported_tiers);
-    m.def("choose_tier", choose_tier, nb::arg("name").none());
+    m.def("choose_tier", elman::choose_tier);
 }

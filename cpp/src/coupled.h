@@ -17,7 +17,7 @@ struct Coupled : Plain {
 
     template <class Real>
     static void backward(const Vector<Real>* gate, const Vector<Real>*, const Block<Real>& s, BlockGradient<Real>& d,
-                         Vector<Real>* dgates, Vector<Real>* dproduct, Vector<Real>*) {
+                         Vector<Real>* dgates, Vector<Real>*) {
         const Vector<Real> f = gate[0], g = gate[1], o = gate[2];
         const Vector<Real> tanh_c = tanh(g + f * (s.c_before - g));
         const Real one = 1;
@@ -25,8 +25,6 @@ struct Coupled : Plain {
         dgates[0] = dc * (s.c_before - g) * f * (one - f);
         dgates[1] = dc * (one - f) * (one - g * g);
         dgates[2] = d.dh * tanh_c * o * (one - o);
-        for (int k = 0; k < gates; ++k) dproduct[k] = dgates[k];
-        d.dh_before = Vector<Real>{};
         d.dc_before = dc * f;
         d.dc_total = dc;
     }

@@ -39,10 +39,6 @@ const char* tier_name(int index) { return tiers[index]->name; }
 bool tier_supported(int index) { return tiers[index]->supported(); }
 
 bool choose_tier(const char* name) {
-    if (!name) {
-        chosen = nullptr;
-        return true;
-    }
     for (const Tier* candidate : tiers)
         if (std::strcmp(candidate->name, name) == 0 && candidate->supported()) {
             chosen = candidate;

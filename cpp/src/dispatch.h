@@ -1,3 +1,4 @@
+// The tier in use, for the code that is the same in all of them.
 #pragma once
 
 #include "tier.h"

@@ -18,14 +18,14 @@ struct Gru : Plain {
 
     template <class Real>
     static void backward(const Vector<Real>* gate, const Vector<Real>*, const Block<Real>& s, BlockGradient<Real>& d,
-                         Vector<Real>* dgates, Vector<Real>* dproduct, Vector<Real>*) {
+                         Vector<Real>* dgates, Vector<Real>*) {
         const Vector<Real> r = gate[0], z = gate[1], n = gate[2];
         const Real one = 1;
         const Vector<Real> da_n = d.dh * (one - z) * (one - n * n);
         dgates[0] = da_n * s.inner * r * (one - r);
         dgates[1] = d.dh * (s.h_before - n) * z * (one - z);
         dgates[2] = da_n;
-        dproduct[0] = dgates[0], dproduct[1] = dgates[1], dproduct[2] = da_n * r;
+        d.dlast = da_n * r;
         d.dh_before = d.dh * z;
     }
 };

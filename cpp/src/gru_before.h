@@ -17,12 +17,12 @@ struct GruBefore : Plain {
 
     template <class Real>
     static void backward(const Vector<Real>* gate, const Vector<Real>*, const Block<Real>& s, BlockGradient<Real>& d,
-                         Vector<Real>* dgates, Vector<Real>* dproduct, Vector<Real>*) {
+                         Vector<Real>* dgates, Vector<Real>*) {
         const Vector<Real> z = gate[1], n = gate[2];
         const Real one = 1;
-        dproduct[0] = dgates[0] = Vector<Real>{};
-        dproduct[1] = dgates[1] = d.dh * (s.h_before - n) * z * (one - z);
-        dproduct[2] = dgates[2] = d.dh * (one - z) * (one - n * n);
+        dgates[0] = Vector<Real>{};
+        dgates[1] = d.dh * (s.h_before - n) * z * (one - z);
+        dgates[2] = d.dh * (one - z) * (one - n * n);
         d.dh_before = d.dh * z;
     }
 };

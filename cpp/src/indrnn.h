@@ -13,10 +13,9 @@ struct IndRnn : Plain {
 
     template <class Real>
     static void backward(const Vector<Real>* gate, const Vector<Real>* u, const Block<Real>& s, BlockGradient<Real>& d,
-                         Vector<Real>* dgates, Vector<Real>*, Vector<Real>* du) {
+                         Vector<Real>* dgates, Vector<Real>* du) {
         dgates[0] = slope_times<Relu, Real>(gate[0], d.dh);
         du[0] = dgates[0] * s.entering;
         d.dentering = dgates[0] * u[0];
-        d.dh_before = Vector<Real>{};
     }
 };

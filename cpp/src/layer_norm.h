@@ -195,15 +195,13 @@ struct LayerLstm : Lstm {
     // d.dc has all that reaches c.
     template <class Real>
     static void backward(const Vector<Real>* gate, const Vector<Real>*, const Block<Real>& s, BlockGradient<Real>& d,
-                         Vector<Real>* dgates, Vector<Real>* dproduct, Vector<Real>*) {
+                         Vector<Real>* dgates, Vector<Real>*) {
         const Vector<Real> i = gate[0], f = gate[1], g = gate[2], o = gate[3];
         const Real one = 1;
         dgates[0] = d.dc * g * i * (one - i);
         dgates[1] = d.dc * s.c_before * f * (one - f);
         dgates[2] = d.dc * i * (one - g * g);
         dgates[3] = d.dh * tanh(s.inner) * o * (one - o);
-        for (int k = 0; k < gates; ++k) dproduct[k] = dgates[k];
-        d.dh_before = Vector<Real>{};
         d.dc_before = d.dc * f;
         d.dc_total = d.dc;
     }

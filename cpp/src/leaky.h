@@ -13,8 +13,8 @@ struct Leaky : Plain {
 
     template <class Real>
     static void backward(const Vector<Real>* gate, const Vector<Real>* leak, const Block<Real>& s,
-                         BlockGradient<Real>& d, Vector<Real>* dgates, Vector<Real>* dproduct, Vector<Real>* dleak) {
-        dproduct[0] = dgates[0] = slope_times<Relu, Real>(gate[0], d.dh * leak[0]);
+                         BlockGradient<Real>& d, Vector<Real>* dgates, Vector<Real>* dleak) {
+        dgates[0] = slope_times<Relu, Real>(gate[0], d.dh * leak[0]);
         dleak[0] = d.dh * (gate[0] - s.h_before);
         d.dh_before = d.dh * (Real(1) - leak[0]);
     }

@@ -19,7 +19,7 @@ struct Lstm : Plain {
 
     template <class Real>
     static void backward(const Vector<Real>* gate, const Vector<Real>*, const Block<Real>& s, BlockGradient<Real>& d,
-                         Vector<Real>* dgates, Vector<Real>* dproduct, Vector<Real>*) {
+                         Vector<Real>* dgates, Vector<Real>*) {
         const Vector<Real> i = gate[0], f = gate[1], g = gate[2], o = gate[3];
         const Vector<Real> tanh_c = tanh(f * s.c_before + i * g);  // the c of this step, before any zoneout
         const Real one = 1;
@@ -28,8 +28,6 @@ struct Lstm : Plain {
         dgates[1] = dc * s.c_before * f * (one - f);
         dgates[2] = dc * i * (one - g * g);
         dgates[3] = d.dh * tanh_c * o * (one - o);
-        for (int k = 0; k < gates; ++k) dproduct[k] = dgates[k];
-        d.dh_before = Vector<Real>{};
         d.dc_before = dc * f;
         d.dc_total = dc;
     }

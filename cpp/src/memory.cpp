@@ -1,3 +1,5 @@
+// Large blocks that are kept for the next call, and the small workspaces of a call.
+
 #include "elman/memory.h"
 
 #include <cstdlib>

@@ -13,11 +13,10 @@ struct MinGru : Plain {
 
     template <class Real>
     static void backward(const Vector<Real>* gate, const Vector<Real>*, const Block<Real>& s, BlockGradient<Real>& d,
-                         Vector<Real>* dgates, Vector<Real>*, Vector<Real>*) {
+                         Vector<Real>* dgates, Vector<Real>*) {
         const Vector<Real> z = gate[0], n = gate[1];
         dgates[0] = d.dh * (n - s.h_before) * z * (Real(1) - z);
         dgates[1] = d.dh * z;
-        d.dentering = Vector<Real>{};
         d.dh_before = d.dh * (Real(1) - z);
     }
 };

@@ -17,13 +17,12 @@ struct MinLstm : Plain {
 
     template <class Real>
     static void backward(const Vector<Real>* gate, const Vector<Real>*, const Block<Real>& s, BlockGradient<Real>& d,
-                         Vector<Real>* dgates, Vector<Real>*, Vector<Real>*) {
+                         Vector<Real>* dgates, Vector<Real>*) {
         const Real one = 1;
         const Vector<Real> share = s.inner, dshare = d.dh * (gate[2] - s.h_before) * share * (one - share);
         dgates[0] = -dshare * (one - gate[0]);
         dgates[1] = dshare * (one - gate[1]);
         dgates[2] = d.dh * share;
-        d.dentering = Vector<Real>{};
         d.dh_before = d.dh * (one - share);
     }
 };

@@ -17,7 +17,7 @@ struct Peephole : Plain {
 
     template <class Real>
     static void backward(const Vector<Real>* gate, const Vector<Real>* p, const Block<Real>& s, BlockGradient<Real>& d,
-                         Vector<Real>* dgates, Vector<Real>* dproduct, Vector<Real>* dp) {
+                         Vector<Real>* dgates, Vector<Real>* dp) {
         const Vector<Real> i = gate[0], f = gate[1], g = gate[2], o = gate[3];
         const Vector<Real> c = f * s.c_before + i * g, tanh_c = tanh(c);
         const Real one = 1;
@@ -26,9 +26,7 @@ struct Peephole : Plain {
         dgates[0] = dc * g * i * (one - i);
         dgates[1] = dc * s.c_before * f * (one - f);
         dgates[2] = dc * i * (one - g * g);
-        for (int k = 0; k < gates; ++k) dproduct[k] = dgates[k];
         dp[0] = dgates[0] * s.c_before, dp[1] = dgates[1] * s.c_before, dp[2] = dgates[3] * c;
-        d.dh_before = Vector<Real>{};
         d.dc_before = dc * f + dgates[0] * p[0] + dgates[1] * p[1];
         d.dc_total = dc;
     }

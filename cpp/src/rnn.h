@@ -2,8 +2,9 @@
 //
 // A cell is a policy of the time loops in sweep.h. It sees one block of units of one row:
 //   forward   product[G] = W_hh h', projected[G] = W_ih x + biases, the state before -> the state, gates and inner
-//   backward  gradients of the state -> of `projected` (dgates), of the product (dproduct), and what of the state's
-//             gradient goes straight to the state before (dh_before, dc_before), beside the way through the product
+//   backward  gradients of the state -> of `projected` and the product (dgates; of the last product, dlast, where it is
+//             kept apart), and what of the state's gradient goes straight to the state before (dh_before, dc_before),
+//             beside the way through the product; 0 unless the cell says otherwise
 // `product` is zero without a matrix; such a cell reads `entering`, h' as a product would see it, and gives `dentering`.
 
 template <class Real>
@@ -13,7 +14,7 @@ struct Block {  // the state before the step, and after it
 
 template <class Real>
 struct BlockGradient {
-    Vector<Real> dh, dc, dh_before, dc_before, dentering, dc_total;
+    Vector<Real> dh, dc, dlast, dh_before, dc_before, dentering, dc_total;
 };
 
 struct Plain {  // what most cells are
@@ -45,8 +46,7 @@ struct Rnn : Plain {
 
     template <class Real>
     static void backward(const Vector<Real>*, const Vector<Real>*, const Block<Real>& s, BlockGradient<Real>& d,
-                         Vector<Real>* dgates, Vector<Real>* dproduct, Vector<Real>*) {
-        dproduct[0] = dgates[0] = slope_times<Relu, Real>(s.h, d.dh);
-        d.dh_before = Vector<Real>{};
+                         Vector<Real>* dgates, Vector<Real>*) {
+        dgates[0] = slope_times<Relu, Real>(s.h, d.dh);
     }
 };

@@ -26,8 +26,11 @@ void wait_for_the_others() {
 #pragma omp barrier
 }
 
-// Whether a step needs no number of all units but the state's before it.
-bool units_part(Cell cell) { return traits_of(cell).product && !traits_of(cell).normalised && cell != Cell::gru_before; }
+// Whether a step needs numbers of all units beside the state's before it: a second product's, a normalisation's.
+bool needs_whole_rows(Cell cell) { return cell == Cell::gru_before || traits_of(cell).normalised; }
+
+// Whether threads may share the units of a row: without a product there is nothing to share.
+bool units_part(Cell cell) { return traits_of(cell).product && !needs_whole_rows(cell); }
 
 Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
 
@@ -181,8 +184,7 @@ void step(Cell cell, const Step<Real>& s, int threads) {
     const Functions<Real>& f = functions<Real>();
     const Index gates = gates_of(cell), width = width_of<Real>(s.hidden), blocks = width / f.lanes;
     if (double(s.batch) * gates * s.hidden * (s.hidden + s.input) < worth_a_thread) threads = 1;
-    // A second product and a normalisation need this step's numbers of all units.
-    if (cell == Cell::gru_before || traits_of(cell).normalised) threads = 1;
+    if (needs_whole_rows(cell)) threads = 1;
     const Index of_thread = (4 * gates + 1) * width;
     const auto memory = scratch<Real>(s.batch * s.hidden + threads * of_thread + f.lanes);
     Real* const workspace = memory.get();

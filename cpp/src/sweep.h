@@ -199,10 +199,10 @@ void backward_rows(const Backward<Real>& b, const Group& group, Real* workspace)
                     },
                     dc_by_h, normalised_c, dvectors);
             for_blocks<Real>(first, last, [&](Index unit, auto lanes) {
-                Vector<Real> gate[G], dgate[G], dproduct[G], dvector[U > 0 ? U : 1];
+                Vector<Real> gate[G], dgate[G], dvector[U > 0 ? U : 1];
                 const UnitVectors<Cell, Real> vectors(b.vectors, H, unit, lanes);
                 Block<Real> s;
-                BlockGradient<Real> d;
+                BlockGradient<Real> d = {};
                 d.dh = load(dh + r * width + unit);
                 if (b.arrived) lanes.put(b.arrived + element * H + unit, d.dh);
                 if (b.doutput) d.dh += lanes.get(b.doutput + element * H + unit);
@@ -232,13 +232,13 @@ void backward_rows(const Backward<Real>& b, const Group& group, Real* workspace)
                     d.dc += lanes.get(dc_by_h + unit);
                     s.inner = lanes.get(normalised_c + unit);
                 }
-                Cell::template backward<Real>(gate, vectors.values, s, d, dgate, dproduct, dvector);
+                Cell::template backward<Real>(gate, vectors.values, s, d, dgate, dvector);
                 for (int g = 0; g < G; ++g) {
                     lanes.put(b.dgates + place * G * H + g * H + unit, dgate[g]);
-                    if constexpr (Cell::product) lanes.put(dproducts + r * G * H + g * H + unit, dproduct[g]);
+                    const bool apart = Cell::last_product_apart && g == G - 1;
+                    if constexpr (Cell::product) lanes.put(dproducts + r * G * H + g * H + unit, apart ? d.dlast : dgate[g]);
                 }
-                if constexpr (Cell::last_product_apart && !Cell::together)
-                    lanes.put(b.dinner + place * H + unit, dproduct[G - 1]);
+                if constexpr (Cell::last_product_apart && !Cell::together) lanes.put(b.dinner + place * H + unit, d.dlast);
                 for (int u = 0; u < U; ++u) {
                     Real* const sum = dvectors + u * H + unit;
                     lanes.put(sum, lanes.get(sum) + dvector[u]);

@@ -178,6 +178,6 @@ const char* tier();
 int tier_count();
 const char* tier_name(int index);       // slowest first
 bool tier_supported(int index);
-bool choose_tier(const char* name);     // false: unknown or not supported here; null: back to the best
+bool choose_tier(const char* name);     // false: unknown or not supported here
 
 }  // namespace elman
