@@ -1,4 +1,4 @@
-# The verbs of the project. `make demo` and `make test` need Python 3.11+ and nothing else.
+# The verbs of the project. `make demo` and `make test` need Python 3.11+ and a C++ compiler.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
