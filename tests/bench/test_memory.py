@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from elman import bench
-from elman.bench import VARIANTS, Run, Variant, results, start
+from elman.bench import VARIANTS, Spec, Variant, results, start
 from elman.bench.digits import Digits
 from elman.bench.memory import memory, plan, report
 from elman.bench.remembered import first_rows, remembered
@@ -99,9 +99,9 @@ def test_a_run_that_a_limit_ended_is_run_again_under_a_higher_one(tmp_path, quic
 
 
 def test_the_weights_after_the_last_update_are_measured(quick):
-    row = run(Run("temporal-order", "gru", "10", 0, hidden_size=4, updates=3))
+    row = run(Spec("temporal-order", "gru", "10", 0, hidden_size=4, updates=3))
     assert row["updates"] == 3 and len(row["curve"]) == 2
-    row = run(Run("adding", "gru", "10", 0, updates=100))
+    row = run(Spec("adding", "gru", "10", 0, updates=100))
     assert row["error"] < 0.5 and len(row["curve"]) == 1  # with its start values 1.2
 
 
@@ -127,12 +127,12 @@ def test_runs_leave_the_global_generator_and_threads_alone(quick):
     torch.manual_seed(5)
     expected, threads = torch.rand(3), torch.get_num_threads()
     torch.manual_seed(5)
-    run(Run("temporal-order", "gru", "10", 0, threads=threads + 1, **SMALL))
+    run(Spec("temporal-order", "gru", "10", 0, threads=threads + 1, **SMALL))
     assert torch.equal(torch.rand(3), expected) and torch.get_num_threads() == threads
 
 
 def test_a_task_that_can_be_learned_is_solved_and_stops_early():
-    row = run(Run("temporal-order", "lstm", "12", 1, updates=20_000, hidden_size=24, also=(10, 14)))
+    row = run(Spec("temporal-order", "lstm", "12", 1, updates=20_000, hidden_size=24, also=(10, 14)))
     assert row["outcome"] == "solved" and row["solved"] is True and row["error"] < 0.01
     assert row["updates"] < 20_000 and row["updates"] == row["check_every"] * len(row["curve"])
     assert all(row["memory"][when]["steps"] > 0 for when in ("start", "end"))
@@ -143,7 +143,7 @@ def test_a_task_that_can_be_learned_is_solved_and_stops_early():
 def test_a_goal_seen_on_validation_has_to_hold_on_the_test_sequences(monkeypatch, quick):
     monkeypatch.setattr(TemporalOrder, "goal", 0.5)
     monkeypatch.setattr(_Training, "_measure", lambda self, split, lengths=None: 0.4 + (split == "test"))
-    row = run(Run("temporal-order", "gru", "10", 0, **SMALL))
+    row = run(Spec("temporal-order", "gru", "10", 0, **SMALL))
     assert row["outcome"] == "updates" and row["solved"] is False and row["error"] == 1.4
 
 
@@ -156,7 +156,7 @@ def test_lengths_grow_once_the_shorter_ones_are_easy(monkeypatch, quick):
 
     monkeypatch.setattr(TemporalOrder, "draw", watched)
     monkeypatch.setattr(TemporalOrder, "goal", 0.25)  # five of them are more than any figure
-    spec = Run("temporal-order", "tanh-clip-omega-settled", "20-40", 0, hidden_size=4, updates=16)
+    spec = Spec("temporal-order", "tanh-clip-omega-settled", "20-40", 0, hidden_size=4, updates=16)
     row = run(spec)
     limits = [20, 24, 28, 33, 39, 40, 40, 40]
     pairs = [drawn[20][n : n + 2] for n in range(0, 16, 2)]
@@ -180,7 +180,7 @@ def test_what_is_solved_settles_without_information_flow(monkeypatch, quick, spo
     monkeypatch.setattr(_Training, "_measure", lambda *_: figures.pop(0) if len(figures) > 1 else figures[0])
     monkeypatch.setitem(VARIANTS, "tanh-clip-omega-settled", replace(VARIANTS["tanh-clip-omega-settled"], settling=3))
     task, variant = TASKS["temporal-order"](None), VARIANTS["tanh-clip-omega-settled"]
-    training = _Training(Run("temporal-order", "-", "20", 0, **SMALL), task, variant, lambda *_: None)
+    training = _Training(Spec("temporal-order", "-", "20", 0, **SMALL), task, variant, lambda *_: None)
     steps, update = [], training._update
 
     def watched():
@@ -201,13 +201,41 @@ def test_what_is_solved_settles_without_information_flow(monkeypatch, quick, spo
     assert kept is not spoiled
 
 
+def test_noise_on_the_weights_moves_the_gradient_and_is_gone_after_it(quick):
+    task, deviation = TASKS["temporal-order"](None), 0.5
+    seen = {}
+    for name, noise in (("plain", 0.0), ("noisy", deviation)):
+        torch.manual_seed(0)
+        training = _Training(
+            Spec("temporal-order", "tanh", "10", 0, hidden_size=200),
+            task,
+            Variant(
+                "rnn", settings=TrainingSettings(optimizer="sgd", learning_rate=1e-30), weight_noise=noise
+            ),  # moves nothing
+            lambda *progress: None,
+        )
+        before = {key: weight.clone() for key, weight in training.network.state_dict().items()}
+        inside = {}
+        training.network.register_forward_pre_hook(
+            lambda network, _, into=inside: into.update({k: w.clone() for k, w in network.state_dict().items()})
+        )
+        training._update()
+        after = training.network.state_dict()
+        assert all(torch.equal(after[key], weight) for key, weight in before.items())
+        for key, weight in before.items():
+            moved = (inside[key] - weight).std().item()
+            assert moved == (pytest.approx(noise, rel=0.1) if "weight" in key else 0)
+        seen[name] = training.network.layer.weight_hh_l0.grad.clone()
+    assert not torch.allclose(seen["plain"], seen["noisy"])
+
+
 def test_limits(monkeypatch, quick):
-    assert run(Run("digits", "gru", "data", 0, updates=6))["updates"] == 6
-    assert run(Run("digits", "gru", "data", 0, seconds=1e-9))["outcome"] == "seconds"
+    assert run(Spec("digits", "gru", "data", 0, updates=6))["updates"] == 6
+    assert run(Spec("digits", "gru", "data", 0, seconds=1e-9))["outcome"] == "seconds"
     monkeypatch.setattr(Digits, "patience", 1)
     figures = iter([0.5, 0.4, 0.4, 9.0])
     monkeypatch.setattr(_Training, "_measure", lambda *_: next(figures))
-    row = run(Run("digits", "gru", "data", 0))
+    row = run(Spec("digits", "gru", "data", 0))
     assert row["outcome"] == "patience" and row["curve"] == [0.5, 0.4, 0.4] and row["solved"] is None
 
 
@@ -218,10 +246,10 @@ def test_a_gradient_that_is_no_number_ends_a_run_that_does_not_clip(monkeypatch,
 
     settings = TrainingSettings(optimizer="sgd", learning_rate=1.0)
     monkeypatch.setitem(VARIANTS, "loud", Variant("gru", start=blow_up, settings=settings))
-    row = run(Run("temporal-order", "loud", "10", 0, **SMALL))
+    row = run(Spec("temporal-order", "loud", "10", 0, **SMALL))
     assert row["outcome"] == "diverged" and row["updates"] == 0 and row["solved"] is False
     monkeypatch.setitem(VARIANTS, "loud", replace(VARIANTS["loud"], settings=replace(settings, clip_norm=1.0)))
-    assert run(Run("temporal-order", "loud", "10", 0, **SMALL))["outcome"] == "updates"
+    assert run(Spec("temporal-order", "loud", "10", 0, **SMALL))["outcome"] == "updates"
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -5,7 +5,7 @@ One task per file; a variant is one line in variants.py; a result is one line of
 
 from .memory import DEFAULT_TASKS, Events, memory, plan, report
 from .results import summary
-from .run import Run, run
+from .run import Spec, run
 from .tasks import TASKS
 from .variants import DEFAULT_VARIANTS, VARIANTS, Variant
 
@@ -15,7 +15,7 @@ __all__ = [
     "TASKS",
     "VARIANTS",
     "Events",
-    "Run",
+    "Spec",
     "Variant",
     "memory",
     "plan",

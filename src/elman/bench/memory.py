@@ -13,7 +13,7 @@ from ..settings import within
 from ..training import run_folder
 from . import results
 from ._task import bounds
-from .run import Run, run
+from .run import Spec, run
 from .tasks import TASKS
 from .variants import DEFAULT_VARIANTS, VARIANTS
 
@@ -26,7 +26,7 @@ class Events(Protocol):
 
     def planned(self, runs: int, done: int) -> None: ...
 
-    def progress(self, spec: Run, updates: int, most: int, error: float) -> None: ...
+    def progress(self, spec: Spec, updates: int, most: int, error: float) -> None: ...
 
     def finished(self, row: dict[str, Any]) -> None: ...
 
@@ -49,7 +49,7 @@ def memory(
             the music have the length of their data.
         seeds: runs of each, with the seeds 0 to seeds - 1.
         jobs: processes at once.
-        limits: updates, seconds, hidden_size, threads, also, data and keep of each `Run`.
+        limits: updates, seconds, hidden_size, threads, also, data and keep of each `Spec`.
     Raises:
         UsageError: an unknown name, a length or number that cannot be; another width, or lengths to be measured
             too, than the results have.
@@ -77,7 +77,7 @@ def memory(
 
 def plan(
     tasks: Sequence[str], variants: Sequence[str], lengths: Sequence[str], seeds: int, **limits: Any
-) -> Iterator[Run]:
+) -> Iterator[Spec]:
     """Every run, the seeds outermost, so that a first answer to everything comes early."""
     _known("task", tasks, TASKS)
     _known("variant", variants, VARIANTS)
@@ -92,16 +92,16 @@ def plan(
             updates = limits.get("updates") or task.updates
             for length in task.lengths if task.lengths == ("data",) else lengths or task.lengths:
                 for variant in variants:
-                    yield Run(name, variant, length, seed, **{**limits, "updates": updates})
+                    yield Spec(name, variant, length, seed, **{**limits, "updates": updates})
 
 
-def _may_go_further(spec: Run, row: results.Row) -> bool:
+def _may_go_further(spec: Spec, row: results.Row) -> bool:
     """Whether a run that was ended by a limit may take more of both now."""
     limited = row["outcome"] in ("updates", "seconds")
     return limited and spec.updates > row["updates"] and not 0 < spec.seconds <= row["seconds"]
 
 
-def _check_alike(spec: Run, row: results.Row | None, path: Path) -> None:
+def _check_alike(spec: Spec, row: results.Row | None, path: Path) -> None:
     """Raises UsageError if there is a result of this run that was asked for otherwise."""
     if row is None:
         return
@@ -126,7 +126,7 @@ def report(out: str | Path) -> list[dict[str, Any]]:
     return table
 
 
-def _all(waiting: list[Run], jobs: int, events: Events | None) -> Iterator[dict[str, Any]]:
+def _all(waiting: list[Spec], jobs: int, events: Events | None) -> Iterator[dict[str, Any]]:
     if jobs == 1 or len(waiting) < 2:
         for spec in waiting:
             yield run(spec, partial(events.progress, spec)) if events is not None else run(spec)

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from .variants import CLIPPED, VARIANTS, Variant
 
 
 @dataclass(frozen=True)
-class Run:
+class Spec:
     """What is run; the first four fields say which run it is, the rest how long and how large.
 
     Attributes:
@@ -56,14 +57,15 @@ _EASY = 5  # goals: sequences may grow longer when the figure is below
 Progress = Callable[[int, int, float], None]  # updates done, most updates, newest figure
 
 
-def run(spec: Run, progress: Progress = lambda done, most, error: None) -> dict[str, Any]:
+def run(spec: Spec, progress: Progress = lambda done, most, error: None) -> dict[str, Any]:
     """Train and measure; returns the row of the results.
 
-    The row holds the fields of `Run.key` and: `outcome` (solved, updates, patience, seconds or diverged), `solved`
+    The row holds the fields of `Spec.key` and: `outcome` (solved, updates, patience, seconds or diverged), `solved`
     (None where the task has no goal), `error` on the test sequences, `measure`, `goal`, `guess`, `memory` (see
     `remembered`; at `start` and `end`), `updates` and `seconds` used, `curve` (the figure on the validation sequences
     at every `check_every` updates and after the last), `longer` (the figure by length), `hidden_size`, `parameters` of
-    the layer, `batch_size`, `options`, `optimizer`, `learning_rate`, `clip_norm`, `threads`, `elman`, `torch`.
+    the layer, `batch_size`, `options`, `weight_noise`, `optimizer`, `learning_rate`, `clip_norm`, `threads`, `elman`,
+    `torch`.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(spec.threads)
@@ -102,7 +104,7 @@ def _count(module: torch.nn.Module) -> int:
 
 
 class _Training:
-    def __init__(self, spec: Run, task: Task, variant: Variant, progress: Progress) -> None:
+    def __init__(self, spec: Spec, task: Task, variant: Variant, progress: Progress) -> None:
         self.spec, self.task, self.variant, self.settings = spec, task, variant, variant.settings
         self.asked = bounds(spec.length)
         self.lengths = (self.asked[0],) * 2 if variant.growth else self.asked  # of the sequences now learned from
@@ -153,6 +155,7 @@ class _Training:
             "parameters": _count(self.network.layer),
             "batch_size": task.batch_size,
             "options": self.variant.options,
+            "weight_noise": self.variant.weight_noise,
             "optimizer": self.variant.settings.optimizer,
             "learning_rate": self.variant.settings.learning_rate,
             "clip_norm": self.variant.settings.clip_norm,
@@ -194,13 +197,28 @@ class _Training:
         task, random = self.task, self.random["train"]
         batch = task.draw(between(self.lengths, random), task.batch_size, random)
         self.optimizer.zero_grad(set_to_none=True)
-        task.loss(self.network(batch.inputs), batch).backward()
+        with self._noisy_weights():
+            task.loss(self.network(batch.inputs), batch).backward()
         if math.isfinite(clip(list(self.network.parameters()), self.settings)):
             self.optimizer.step()
         elif not self.settings.clip_norm:
             return False
         self.updates += 1
         return True
+
+    @contextmanager
+    def _noisy_weights(self) -> Iterator[None]:
+        """The variant's noise on the weights, gone again afterwards."""
+        deviation = self.variant.weight_noise
+        weights = [p for name, p in self.network.named_parameters() if deviation and "weight" in name]
+        before = [weight.detach().clone() for weight in weights]
+        with torch.no_grad():
+            for weight in weights:
+                weight.add_(torch.randn_like(weight), alpha=deviation)
+        yield
+        with torch.no_grad():
+            for weight, kept in zip(weights, before, strict=True):
+                weight.copy_(kept)
 
     def _remembered(self) -> dict[str, Any] | None:
         """On sequences of its own, the same before and after training."""

@@ -19,6 +19,7 @@ CAREFUL = replace(ADAM, learning_rate=3e-4)
 # Found by trial: clipped at 1, 0.1 or 0.01 an IRNN's state may grow without end (docs/memory.md).
 TIGHT = replace(CAREFUL, clip_norm=1e-3)
 SLOW = replace(ADAM, learning_rate=5e-4)
+STEADY = replace(ADAM, learning_rate=1e-3)
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Variant:
         options: further arguments of the layer; `memory` is the longest length of the run.
         start: changes the initial values.
         settings: optimizer, learning rate, clipping.
+        weight_noise: standard deviation of Gaussian noise on all weights but biases, drawn anew for every update (Jim,
+            Giles & Horne 1996; Graves, Mohamed & Hinton 2013, section 3.3).
         growth: of a length such as 50-200 the shortest comes first, and the longest so far is multiplied by this
             whenever the figure is below five goals, at a rate divided by as much (a curriculum, Bengio et
             al. 2009; by length, Zaremba & Sutskever 2014); 0 for all lengths from the start.
@@ -41,6 +44,7 @@ class Variant:
     options: dict[str, Any] = field(default_factory=dict)
     start: Callable[[SequenceNetwork], None] | None = None
     settings: TrainingSettings = ADAM
+    weight_noise: float = 0.0
     growth: float = 0.0
     settling: int = 0
 
@@ -58,6 +62,7 @@ VARIANTS = {
         "rnn", {"information_flow": OMEGA}, sparse_tanh, SLOW, growth=1.2, settling=20_000
     ),
     "tanh": Variant("rnn"),
+    "tanh-noise": Variant("rnn", settings=STEADY, weight_noise=0.05),
     "orthogonal": Variant("rnn", {"init": "orthogonal"}),
     "irnn": Variant("rnn", {"nonlinearity": "relu", "init": "identity"}),
     "irnn-wide": Variant("rnn", {"nonlinearity": "relu"}, wide_identity, TIGHT),
@@ -70,6 +75,7 @@ VARIANTS = {
     "scrn": Variant("scrn"),
     "dilated": Variant("dilated_rnn", {"num_layers": 6}),
     "lstm": Variant("lstm"),
+    "lstm-noise": Variant("lstm", settings=STEADY, weight_noise=0.05),
     "lstm-forget-1": Variant("lstm", {"init": "forget_bias"}),
     "lstm-chrono": Variant("lstm", {"init": "chrono"}),
     "peephole": Variant("peephole"),
@@ -77,6 +83,7 @@ VARIANTS = {
     "layer-norm-lstm": Variant("layer_lstm"),
     "min-lstm": Variant("min_lstm"),
     "gru": Variant("gru"),
+    "gru-noise": Variant("gru", settings=STEADY, weight_noise=0.05),
     "gru-chrono": Variant("gru", {"init": "chrono"}),
     "gru-before": Variant("gru_before"),
     "layer-norm-gru": Variant("layer_gru"),

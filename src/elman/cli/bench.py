@@ -86,7 +86,7 @@ class _Runs:
         self._bar.update(self._all, total=runs, completed=done)
         self._bar.start()
 
-    def progress(self, spec: room.Run, updates: int, most: int, error: float) -> None:
+    def progress(self, spec: room.Spec, updates: int, most: int, error: float) -> None:
         name = f"{spec.task} {spec.length} {spec.variant} seed {spec.seed}  {error:.4g}"
         self._bar.update(self._run, description=name, completed=updates, total=most, visible=True)
 
