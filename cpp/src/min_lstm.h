@@ -7,11 +7,13 @@ struct MinLstm : Plain {
     template <class Real>
     static void forward(const Vector<Real>*, const Vector<Real>* projected, const Vector<Real>*, Vector<Real>* gate,
                         Block<Real>& s) {
-        // By exponentials: two sigmoids near 0 would leave nothing but rounding in their quotient.
-        const Vector<Real> one_over_f = Real(1) + exp_of_minus(projected[0]);
-        const Vector<Real> one_over_i = Real(1) + exp_of_minus(projected[1]);
+        // By exponentials: two sigmoids near 0 would leave nothing but rounding in their quotient. All are divided by the
+        // largest, which drops out of the quotient and keeps them from being cut off.
+        const Vector<Real> f = at_least(projected[0], Real(-1e30)), i = at_least(projected[1], Real(-1e30));
+        const Vector<Real> least = at_most(f < i ? f : i, Real(0)), one = exp_of_minus(-least);
+        const Vector<Real> one_over_f = one + exp_of_minus(f - least), one_over_i = one + exp_of_minus(i - least);
         s.inner = one_over_f / (one_over_f + one_over_i);
-        gate[0] = Real(1) / one_over_f, gate[1] = Real(1) / one_over_i, gate[2] = projected[2];
+        gate[0] = one / one_over_f, gate[1] = one / one_over_i, gate[2] = projected[2];
         s.h = s.h_before + s.inner * (gate[2] - s.h_before);
     }
 

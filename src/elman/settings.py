@@ -55,6 +55,8 @@ def within(
         bounds = f"{'above' if above else 'at least'} {low:g}"
         if high < math.inf:
             bounds += f" and {'below' if below else 'at most'} {high:g}"
+        elif given == high:
+            bounds += " and finite"
         raise UsageError(f"{name} must be {bounds}, got {given:g}")
 
 

@@ -13,7 +13,7 @@ from ..settings import within
 from ..training import run_folder
 from . import results
 from ._task import bounds
-from .run import Spec, run
+from .run import Spec, run, usual_width
 from .tasks import TASKS
 from .variants import DEFAULT_VARIANTS, VARIANTS
 
@@ -64,7 +64,7 @@ def memory(
     path = Path(out) / RESULTS
     done = {results.key(row): row for row in results.read(path)}
     for spec in specs:
-        _check_alike(spec, done.get(spec.key()), path)
+        _check_alike(spec, done, path)
     waiting = [spec for spec in specs if spec.key() not in done or _may_go_further(spec, done[spec.key()])]
     if events is not None:
         events.planned(len(specs), len(specs) - len(waiting))
@@ -101,18 +101,23 @@ def _may_go_further(spec: Spec, row: results.Row) -> bool:
     return limited and spec.updates > row["updates"] and not 0 < spec.seconds <= row["seconds"]
 
 
-def _check_alike(spec: Spec, row: results.Row | None, path: Path) -> None:
-    """Raises UsageError if there is a result of this run that was asked for otherwise."""
-    if row is None:
-        return
-    which = f"{path}: {spec.task} {spec.length} {spec.variant} seed {spec.seed}"
-    if spec.hidden_size not in (0, row["hidden_size"]):
+def _check_alike(spec: Spec, done: dict[tuple[Any, ...], results.Row], path: Path) -> None:
+    """Raises UsageError if there is a result of this run, or of another of its seeds, that was asked for otherwise."""
+    which = f"{path}: {spec.task} {spec.length} {spec.variant}"
+    for (*group, seed), row in done.items():
+        if group != list(spec.key()[:3]):
+            continue
+        width = spec.hidden_size or usual_width(spec.task, spec.variant, spec.data)
+        if row["hidden_size"] != width:
+            raise UsageError(
+                f"{which} seed {seed} was run with hidden_size {row['hidden_size']}, not {width}: name another out"
+            )
+    row = done.get(spec.key(), {})
+    missing = {str(length) for length in spec.also if spec.length != "data"} - row.get("longer", {}).keys()
+    if row and missing:
         raise UsageError(
-            f"{which} was run with hidden_size {row['hidden_size']}, not {spec.hidden_size}: name another out"
+            f"{which} seed {spec.seed} was run without measuring length {min(missing)} too: name another out"
         )
-    missing = {str(length) for length in spec.also if spec.length != "data"} - row["longer"].keys()
-    if missing:
-        raise UsageError(f"{which} was run without measuring length {min(missing)} too: name another out")
 
 
 def report(out: str | Path) -> list[dict[str, Any]]:

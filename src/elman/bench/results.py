@@ -9,13 +9,15 @@ from typing import Any
 from ..errors import DataError
 from ..training import run_folder, write_text
 from ._task import bounds
+from .tasks import TASKS
 
 Row = dict[str, Any]
 _KEY = ("task", "variant", "length", "seed")
+_FIGURE = (int, float, type(None))
 _FORM: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("task", "variant", "length", "outcome", "measure"), (str,)),
     **dict.fromkeys(("seed", "updates", "hidden_size"), (int,)),
-    **dict.fromkeys(("error", "goal", "guess"), (int, float, type(None))),
+    **dict.fromkeys(("error", "goal", "guess"), _FIGURE),
     "solved": (bool, type(None)),
     "seconds": (int, float),
     "memory": (dict, type(None)),
@@ -41,16 +43,26 @@ def read(path: Path) -> list[Row]:
 
 def _row(line: str, place: str) -> Row:
     try:
-        row: Row = json.loads(line)
+        row: Row = json.loads(line, parse_int=_whole)
         wrong = [name for name, types in _FORM.items() if not isinstance(row[name], types)]
         if not wrong:
             bounds(row["length"])
             for when in ("start", "end"):
                 _memory([row], when)
+            wrong += [] if row["task"] in TASKS else ["a task that there is"]
+            wrong += [] if all(isinstance(error, _FIGURE) for error in row["longer"].values()) else ["longer"]
+        if not wrong:
             return row
     except (ValueError, KeyError, TypeError):
         wrong = list(_FORM)
     raise DataError(f"{place}: expected a result with {', '.join(wrong)}, got {line[:60]!r}")
+
+
+def _whole(digits: str) -> int:
+    number = int(digits)
+    if abs(number) >= 2**63:
+        raise ValueError(f"{digits} is no count")
+    return number
 
 
 def add(path: Path, row: Row) -> None:

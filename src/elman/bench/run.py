@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,16 +84,23 @@ def run(spec: Spec, progress: Progress = lambda done, most, error: None) -> dict
 
 def build(task: Task, variant: Variant, hidden_size: int = 0, longest: int = 0) -> SequenceNetwork:
     """A new network for a task, with H as given, or the task's own, for sequences of at most `longest` steps."""
-    hidden_size = hidden_size or task.hidden_size or _largest(task, variant)
-    layer = variant.layer(task.input_size, hidden_size, longest)
+    layer = variant.layer(task.input_size, hidden_size or _usual(task, variant), longest)
     network = SequenceNetwork(layer, task.output_size, task.every_step)
     if variant.start is not None:
         variant.start(network)
     return network
 
 
-def _largest(task: Task, variant: Variant) -> int:
-    """The largest H whose layer has at most `task.parameters` parameters."""
+@cache
+def usual_width(task: str, variant: str, data: Path | None) -> int:
+    """H of a run that asks for none."""
+    return _usual(TASKS[task](data), VARIANTS[variant])
+
+
+def _usual(task: Task, variant: Variant) -> int:
+    """The task's own H, or the largest whose layer has at most `task.parameters` parameters."""
+    if task.hidden_size:
+        return task.hidden_size
     size = 10
     while _count(variant.layer(task.input_size, size + 1, 0)) <= task.parameters:
         size += 1

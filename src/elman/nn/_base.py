@@ -294,7 +294,7 @@ class Recurrent(Regularised):
         data = border.data
         finals: list[State] = []
         for layer in range(self.num_layers):
-            data = self._dropped_input(data, border.batch_sizes)
+            data = self._dropped_input(data, border.batch_sizes, border.batch)
             outputs = []
             for reverse in self._directions:
                 own = states[len(finals) : len(finals) + self._share(layer)]

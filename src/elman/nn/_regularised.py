@@ -111,15 +111,14 @@ class Regularised(torch.nn.Module):
         """For each state the share [N, H] of the old value that a unit keeps."""
         if not (self.zoneout or self.zoneout_cell):
             return None
-        kept = [data.new_empty(len(data), state.shape[1]) for state in state_0]
+        kept = [data.new_empty(data.shape[0], state.shape[1]) for state in state_0]
         pairs = zip(kept, (self.zoneout, self.zoneout_cell), strict=False)
         return tuple(share.bernoulli_(rate) if self.training else share.fill_(rate) for share, rate in pairs)
 
-    def _dropped_input(self, data: Tensor, batch_sizes: Tensor) -> Tensor:
+    def _dropped_input(self, data: Tensor, batch_sizes: Tensor, batch: int) -> Tensor:
         """Data [N, I] times one mask for every row."""
         if not (self.training and self.input_dropout):
             return data
-        batch = int(batch_sizes[0]) if len(batch_sizes) else 0
         return dropout_by_row(data, batch_sizes, batch, self.input_dropout)
 
     def _dropped_weights(self, weights: ops.Weights) -> ops.Weights:

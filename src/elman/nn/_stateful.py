@@ -1,6 +1,7 @@
 """Streams: sequences too long for one call, read chunk after chunk with the state carried over."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -96,17 +97,17 @@ class Stateful(torch.nn.Module):
         if self.past is not None and self.past_starts is not None:
             x, begins = torch.cat([self.past, x]), torch.cat([self.past_starts.cpu(), begins])
         again = max(0, x.shape[0] - self.overlap)  # where the steps begin that the next call runs again
-        outputs, at_again, read = [], state, self.read  # the state there
-        if again:
-            output, at_again = self._run(x[:again], begins[:again], state, read)
-            outputs.append(output)
-            read = _read_after(begins[:again], read) if self._clocks else None
-        final = at_again
-        if again < x.shape[0]:
-            output, final = self._run(x[again:], begins[again:], at_again, read)
-            outputs.append(output)
+        at_again, read = state, self.read  # the state there
+        if 0 < again < x.shape[0]:  # one pass through all steps gives the outputs: masks and truncation are of a call
+            with torch.no_grad(), _same_draws_after(x):
+                at_again = self._run(x[:again], begins[:again], state, read)[1]
+        output, final = self._run(x, begins, state, read)
+        if again == x.shape[0]:
+            at_again = final
+        if again and self._clocks:
+            read = _read_after(begins[:again], read)
         self._keep(at_again, read, x[again:], begins[again:])
-        output = torch.cat(outputs)[-steps:] if len(outputs) > 1 else outputs[0][-steps:]
+        output = output[-steps:]
         return output.transpose(0, 1) if self.batch_first else output, final
 
     def _checked(self, x: Tensor, starts: Tensor | None) -> Tensor:
@@ -151,7 +152,7 @@ class Stateful(torch.nn.Module):
 
     def _first(self, x: Tensor) -> Any:
         """The state of one row in which a sequence begins: a sequence of no steps ends in it."""
-        with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+        with _same_draws_after(x):
             return self.layer(x[:1, :1], lengths=[0])[1]
 
     # --- what is carried ------------------------------------------------------------------------------------------
@@ -194,6 +195,11 @@ class Stateful(torch.nn.Module):
             if name.startswith(prefix) and (own in self._buffers or own.startswith("state_")):
                 self.register_buffer(own, torch.empty_like(state_dict[name], device=device))
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _same_draws_after(x: Tensor) -> AbstractContextManager[None]:
+    """What is drawn inside is drawn again afterwards."""
+    return torch.random.fork_rng(devices=[x.device] if x.is_cuda else [])
 
 
 def _read_after(begins: Tensor, read: Tensor | None) -> Tensor:

@@ -37,8 +37,10 @@ def information_flow(
     counted = (previous >= 0) & (after > SMALLEST_FLOW) & (before > SMALLEST_FLOW)
     number = max(1, int(counted.sum()))
     excess = torch.where(counted, after / before - 1, 0)
-    share = torch.where(counted, 2 * excess / (before * after) / number, 0).to(dproduct.dtype)
-    entering = kept[0][previous] * share[:, None]
+    # What came is divided by its norm before it is multiplied: one factor of both would be beyond float32.
+    direction = kept[0][previous] * torch.where(counted, 1 / after, 0).to(dproduct.dtype)[:, None]
+    share = torch.where(counted, 2 * excess / before / number, 0)
+    entering = direction * share.to(dproduct.dtype)[:, None]
     if mask is not None:
         entering *= mask[ragged.rows_and_steps(batch_sizes)[0]]
     return (excess.square().sum() / number).to(dproduct.dtype), matmul(dproduct.t(), entering)

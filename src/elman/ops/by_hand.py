@@ -5,8 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import UsageError
 from . import reference
-from .options import Options
+from .options import NO_SECOND_DERIVATIVE, Options
 from .recording import Record, current_sink
 from .reference.cell import State
 from .reference.time import back_propagate, run
@@ -41,8 +42,9 @@ class _ByHand(torch.autograd.Function):
         return output, *state_n
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, doutput: Tensor, *dstate_n: Tensor) -> tuple[Any, ...]:
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            raise UsageError(NO_SECOND_DERIVATIVE)
         cell, reverse, options, batch_sizes, states = ctx.call
         *tensors, output = ctx.saved_tensors
         data, state_0, weights = tensors[0], tuple(tensors[1 : 1 + states]), Weights(*tensors[1 + states :])

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from ..errors import ShapeError
 from ._addresses import DTYPES, address, kernel, memory
@@ -96,11 +95,23 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 matmul(scores.t(), x[part], dweight, accumulate=part.start > 0)
                 dbias = scores.sum(0) if part.start == 0 else dbias.add_(scores.sum(0))
         if taken:
-            ctx.save_for_backward(dx, dweight, dbias)
+            ctx.save_for_backward(x, weight, bias, target, dx, dweight, dbias)
         return total
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        scaled = (torch.mul(d, grad_output, out=memory(tuple(d.shape), d)) for d in ctx.saved_tensors)
-        return *scaled, None  # type: ignore[return-value]
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        *inputs, target, dx, dweight, dbias = ctx.saved_tensors
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            return *_differentiable(inputs, target, grad_output, ctx.needs_input_grad), None
+        return *(torch.mul(d, grad_output, out=memory(tuple(d.shape), d)) for d in (dx, dweight, dbias)), None
+
+
+def _differentiable(
+    inputs: list[Tensor], target: Tensor, grad_output: Tensor, needs: tuple[bool, ...]
+) -> Iterator[Tensor | None]:
+    """Gradients that can be differentiated again, by torch's operators and with all scores at once."""
+    x, weight, bias = inputs = [t.view_as(t) for t in inputs]  # of this call alone
+    total = torch.nn.functional.cross_entropy(torch.nn.functional.linear(x, weight, bias), target, reduction="sum")
+    wanted = [tensor for tensor, need in zip(inputs, needs, strict=False) if need]
+    found = iter(torch.autograd.grad(total, wanted, grad_output, create_graph=True))
+    return (next(found) if need else None for need in needs[:3])

@@ -19,7 +19,7 @@ from . import kernels, reference
 from ._addresses import DTYPES
 from ._run import KERNELS
 from .kernels import Result
-from .options import Options
+from .options import NO_SECOND_DERIVATIVE, Options
 from .recording import Record, current_sink
 from .watched import is_traced, is_transformed
 from .weights import Weights
@@ -219,7 +219,7 @@ def _differentiable(
     data, batch_sizes, h_0, c_0, *others = inputs
     weights, options = _from_operator(others, ctx.numbers)
     if options.by_hand:
-        raise UsageError("a gradient that is truncated, clipped or regularised has no second derivative")
+        raise UsageError(NO_SECOND_DERIVATIVE)
     states = (h_0,) if c_0 is None else (h_0, c_0)
     output, state_n = reference.recurrent(
         ctx.cell, data, batch_sizes, states, weights, reverse=ctx.reverse, options=options

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+NO_SECOND_DERIVATIVE = "a gradient that is truncated, clipped, regularised or recorded has no second derivative"
+
 
 class Options(NamedTuple):
     """

@@ -72,7 +72,9 @@ def run(
         state = tuple(torch.cat([new_s, s[n:]]) for new_s, s in zip(new, state, strict=True))
         outputs.append(new[0])
         saved.append(kept)
-    output = torch.cat(outputs[::-1] if reverse else outputs) if outputs else data.new_empty(0, state_0[0].shape[1])
+    if not walk:  # a step of no rows: what comes of it has a gradient, if of nothing
+        outputs.append(cell.step(data[:0], tuple(s[:0] for s in state_0), weights, None)[0][0])
+    output = torch.cat(outputs[::-1] if reverse else outputs)
     return output, state, saved
 
 
