@@ -23,11 +23,7 @@ ARROWS = {
     "cli": {"text", "training", "language", "classify", "bench"},
 }
 # Imports from a file inside another room.
-INSIDE = {
-    ("classify/compare.py", "training.run_folder"),
-    ("classify/estimator.py", "language.estimator"),  # loads scikit-learn
-    ("classify/teach.py", "text.left_out"),
-}
+INSIDE = {("classify/estimator.py", "language.estimator")}  # loads scikit-learn
 FILES = sorted(ROOT.rglob("*.py"))
 
 

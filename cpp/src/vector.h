@@ -131,7 +131,8 @@ inline Vector<double> tanh(Vector<double> x) {
 
 inline Vector<double> sigmoid(Vector<double> x) { return 0.5 + 0.5 * tanh(0.5 * x); }
 
-// exp(-x), held to exp(80) so that sums and quotients stay finite: 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2].
+// exp(-x), held to exp(-80) .. exp(80) so that sums and quotients stay finite: 2^n times a polynomial on
+// [-ln 2 / 2, ln 2 / 2].
 inline Vector<float> exp_of_minus(Vector<float> x) {
     typedef decltype(x < x) Integers;
     x = -at_least(at_most(x, 80.0f), -80.0f);
@@ -145,6 +146,7 @@ inline Vector<float> exp_of_minus(Vector<float> x) {
 }
 
 inline Vector<double> exp_of_minus(Vector<double> x) {
-    for (int i = 0; i < Lanes<double>; ++i) x[i] = __builtin_exp(x[i] < -80 ? 80 : -x[i]);
+    x = at_least(at_most(x, 80), -80);
+    for (int i = 0; i < Lanes<double>; ++i) x[i] = __builtin_exp(-x[i]);
     return x;
 }

@@ -113,6 +113,8 @@ def test_results_of_runs_that_were_others(tmp_path, quick, changes, message):
     small(tmp_path, seeds=1)
     with pytest.raises(UsageError, match=message):
         small(tmp_path, seeds=1, **changes)
+    with pytest.raises(UsageError, match="seed 0 was run with hidden_size 4, not 50"):
+        small(tmp_path, hidden_size=0)
     assert len(small(tmp_path, seeds=1)) == 4
 
 

@@ -76,7 +76,17 @@ def test_agreement_of_memory_and_figure():
 
 @pytest.mark.parametrize(
     "change",
-    [{"length": 10}, {"length": "abc"}, {"memory": 5}, {"memory": {"start": 1}}, {"updates": "x"}, {"longer": None}],
+    [
+        {"length": 10},
+        {"length": "abc"},
+        {"memory": 5},
+        {"memory": {"start": 1}},
+        {"updates": "x"},
+        {"longer": None},
+        {"longer": {"400": "x"}},
+        {"error": 10**400},
+        {"task": "t" * 300},
+    ],
 )
 def test_lines_that_are_no_results(tmp_path, change):
     (tmp_path / "memory.jsonl").write_text(json.dumps({**ROWS[0], **change}) + "\n")

@@ -175,6 +175,28 @@ def test_every_cell_reads_streams(name):
     close(read(stream, x, 4, documents())[0], one_by_one(layer, x, documents()))
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["first chunk", "later chunk"])
+def test_a_chunk_is_truncated_masked_and_regularised_as_one_call(first):
+    """Whatever is run again with it."""
+    torch.manual_seed(0)
+    options = {"bptt_truncate": 1}, {"recurrent_dropout": 0.5}, {"information_flow": 1.0}
+    for option in options:
+        layer = nn.RNN(3, 5, dtype=torch.float64, **option)
+        x = torch.randn(8, 2, 3, dtype=torch.float64)
+        stream = nn.Stateful(layer, overlap=3)
+        past = x[:0] if first else torch.randn(3, 2, 3, dtype=torch.float64)  # as many as are run again
+        if not first:
+            stream(past)
+        torch.manual_seed(1)
+        stream(x)[0].square().sum().backward()
+        found = [parameter.grad.clone() for parameter in layer.parameters()]
+        layer.zero_grad()
+        torch.manual_seed(1)
+        layer(torch.cat([past, x]))[0][-8:].square().sum().backward()
+        close(found, [parameter.grad for parameter in layer.parameters()])
+        layer.zero_grad()
+
+
 # --- k1 steps forward, k2 back ----------------------------------------------------------------------------------------
 
 

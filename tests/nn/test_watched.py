@@ -95,7 +95,9 @@ def test_a_tensor_without_memory_is_named():
 
 
 @pytest.mark.parametrize(
-    "layer", [nn.GRU(5, 6, dtype=torch.bfloat16), nn.LSTM(5, 6, proj_size=3), nn.LSTM(5, 6)], ids=str
+    "layer",
+    [nn.GRU(5, 6, dtype=torch.bfloat16), nn.LSTM(5, 6, proj_size=3), nn.LSTM(5, 6), nn.LSTM(5, 6, zoneout=0.3).eval()],
+    ids=str,
 )
 def test_every_type_compiles_exports_and_maps(layer):
     x = X.to(layer.weight_ih_l0.dtype)
@@ -109,10 +111,31 @@ def test_every_type_compiles_exports_and_maps(layer):
     close(torch.func.vmap(lambda row: layer(row)[0])(torch.stack([x, x]))[1], expected)
 
 
-def test_no_elements_are_known_to_autograd():
+@pytest.mark.parametrize("lengths", [None, torch.tensor([7, 1, 0, 3])], ids=["whole", "lengths"])
+def test_an_exported_layer_with_zoneout_takes_other_sizes(lengths):
+    layer, dynamic = nn.LSTM(5, 6, zoneout=0.3).eval(), torch.export.Dim.DYNAMIC
+    given = (X,) if lengths is None else (X, None, lengths)
+    shapes = ({0: dynamic, 1: dynamic}, *((None, {0: dynamic}) if lengths is not None else ()))
+    exported = torch.export.export(layer, given, dynamic_shapes=shapes).module()
+    other = (torch.randn(9, 3, 5), *((None, torch.tensor([0, 9, 2])) if lengths is not None else ()))
+    close(exported(*other)[0], layer(*other)[0])
+
+
+def test_input_dropout_of_unequal_lengths_compiles():
+    layer = nn.LSTM(5, 6, input_dropout=0.3)
+    compiled = torch.compile(layer, fullgraph=True, backend="eager")
+    assert compiled(X, lengths=torch.tensor([7, 1, 0, 3]))[0].isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.LSTM(5, 6, proj_size=3), nn.LSTM(5, 6, proj_size=3, zoneout=0.1), nn.MinGRU(5, 6, dtype=torch.bfloat16)],
+    ids=str,
+)
+def test_no_elements_are_known_to_autograd(layer):
     for lengths, x in ((None, torch.zeros(7, 0, 5)), ([0] * 4, X)):
-        layer = nn.LSTM(5, 6, proj_size=3)
-        layer(x, lengths=lengths)[0].sum().backward()
+        layer.zero_grad()
+        layer(x.to(layer.weight_ih_l0.dtype), lengths=lengths)[0].sum().backward()
         assert not layer.weight_ih_l0.grad.any()
 
 

@@ -37,6 +37,14 @@ def test_finite_differences():
     assert torch.autograd.gradcheck(lambda *x: linear_cross_entropy(*x, target), inputs)
 
 
+def test_second_derivatives():
+    inputs, target = tensors(5, 3, 7)
+    assert torch.autograd.gradgradcheck(lambda *x: linear_cross_entropy(*x, target), inputs)
+    alone = inputs[0].detach().requires_grad_()
+    frozen = [each.detach() for each in inputs[1:]]
+    assert torch.autograd.gradgradcheck(lambda x: linear_cross_entropy(x, *frozen, target), [alone])
+
+
 def test_large_scores_do_not_overflow():
     inputs, target = tensors(5, 8, 9, scale=60.0, dtype=torch.float32)
     found = linear_cross_entropy(*inputs, target)

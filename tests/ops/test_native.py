@@ -153,6 +153,21 @@ def test_large_inputs_saturate_without_overflow(tier, case):
     assert results[0].abs().max() <= 1
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gates_of_a_min_lstm_that_are_both_shut_still_have_a_quotient(tier, dtype):
+    """Sums of the gates f and i from -1000 to 1000, beyond what an exponential can hold."""
+    sums = torch.tensor([-1000.0, -800, -790, -90, -81, -20, 0, 3, 100, 1000], dtype=dtype)
+    f, i = (each.flatten() for each in torch.meshgrid(sums, sums, indexing="ij"))
+    data = torch.stack([f, i, torch.linspace(-2, 2, len(f), dtype=dtype)], 1).requires_grad_()
+    state, weights = (torch.ones(len(f), 1, dtype=dtype),), Weights(torch.eye(3, dtype=dtype))
+    found, expected = (
+        path.recurrent("min_lstm", data, torch.tensor([len(f)]), state, weights)[0] for path in (native, reference)
+    )
+    close(found, expected)
+    doutput = torch.linspace(1, 2, len(f), dtype=dtype)[:, None]
+    close(*(torch.autograd.grad(output, data, doutput)[0] for output in (found, expected)))
+
+
 @pytest.mark.parametrize("function", ["tanh", "sigmoid"])
 def test_nonlinearities_against_float64(tier, function):
     """An RNN or LSTM step with zero recurrent weights is the nonlinearity itself."""

@@ -115,6 +115,18 @@ def test_the_regulariser_by_its_formula():
     assert h_0.norm() > 0  # the first step has no step before in the sequence and does not count
 
 
+def test_the_regulariser_of_a_gradient_next_to_nothing():
+    """In float32, with norms little above where a step no longer counts."""
+    args = arguments(TANH, [3, 3], dtype=torch.float32)
+    found = []
+    for backend in ("native", "reference"):
+        with ops.use_backend(backend):
+            output = run(ops, TANH, args, options=Options(flow=1.0))[0]
+            found.append(torch.autograd.grad((output * 3e-20).sum(), args.weights.weight_hh)[0])
+    assert found[1].isfinite().all() and found[1].abs().max() > 1e-3
+    close(*found)
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("backend", ["native", "reference"])
 @pytest.mark.parametrize(
@@ -234,9 +246,12 @@ def test_options_that_do_not_fit_are_refused(case, options, error, message):
         run(ops, case, args, options=options)
 
 
-def test_a_truncated_gradient_has_no_second_derivative():
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("options", [Options(bptt_truncate=1), Options(clip=0.1), Options(flow=1.0)], ids=str)
+def test_a_gradient_by_hand_has_no_second_derivative(backend, options):
     args = arguments(TANH, [3, 2])
-    results = run(ops, TANH, args, options=Options(bptt_truncate=1))
+    with ops.use_backend(backend):
+        results = run(ops, TANH, args, options=options)
     with pytest.raises(UsageError, match="no second derivative"):
         torch.autograd.grad(results[0].sum(), args.data, create_graph=True)
 
