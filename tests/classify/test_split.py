@@ -28,6 +28,10 @@ def test_every_row_once_in_the_right_shares():
 def test_no_duplicate_crosses():
     train, validation = hold_out(data(), 0.3, seed=2)
     assert not {t.strip() for t in train.texts} & {t.strip() for t in validation.texts}
+    whole = data()
+    twice = Split([*whole.texts, *map(str.upper, whole.texts)], np.tile(whole.numbers, 2))
+    train, validation = hold_out(twice, 0.3, seed=2)
+    assert not {t.strip().lower() for t in train.texts} & {t.strip().lower() for t in validation.texts}
 
 
 def test_no_group_crosses():

@@ -71,6 +71,24 @@ def test_probabilities_are_what_is_learned():
     assert model.predict_proba(["neither nor"])[0] == pytest.approx([0.75, 0.25], abs=0.1)
 
 
+@pytest.mark.parametrize("given", [True, False], ids=["validation given", "held out"])
+def test_the_estimator_is_not_taught_what_is_labelled_or_held_out(given):
+    """In other letters and with the wrong labels, which would change the model."""
+    texts, labels = texts_of([KNOWN], 60, 0)
+    more = {"validation": (texts[40:], labels[40:])} if given else {}
+    of_training = texts[:40] if given else texts, labels[:40] if given else labels
+    new = texts_of([NEW], 20, 1)[0]
+
+    def taught(texts):
+        return texts, np.tile([0.9, 0.1], (len(texts), 1))
+
+    models = [
+        elman.TextClassifier(**QUICK, epochs=1).fit(*of_training, taught=taught(these), **more)
+        for these in (new, [*map(str.upper, texts), *new])
+    ]
+    assert np.array_equal(*(model.predict_proba(texts + new) for model in models))
+
+
 def test_what_is_labelled_or_held_out_is_not_taught(tmp_path, monkeypatch):
     texts, labels = texts_of([KNOWN], 60, 0)
     data, test = (

@@ -41,3 +41,12 @@ def test_few_texts_are_tuned_at_a_higher_rate():
     assert resolve().for_rows(20).learning_rate == resolve(learning_rate=0).for_rows(10**6).learning_rate == 2e-3
     with pytest.raises(UsageError, match="learning_rate must be at least 0, got -1"):
         resolve(learning_rate=-1)
+
+
+def test_a_preset_that_is_named_wins_over_the_files(tmp_path):
+    file = tmp_path / "p.toml"
+    file.write_text('preset = "lstm"\n')
+    assert resolve("text-rnn", file) == resolve("text-rnn")
+    assert resolve(None, file) == resolve("lstm") == resolve(None, file, usual="fine-tuned")
+    assert resolve(usual="fine-tuned") == resolve("fine-tuned")
+    assert resolve() == resolve("text-rnn")

@@ -268,3 +268,21 @@ def test_compare(data, tmp_path):
         assert row["test_accuracy"] == metrics["test"]["accuracy"] and row["epochs"] == 2
         assert f"{row['test_accuracy']:.4f}" in done.stdout and f"{row['parameters']:,}" in done.stdout
     assert (tmp_path / "c" / "comparison.png").read_bytes().startswith(b"\x89PNG")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "c").rglob("*")}
+    again = ["compare", data / "train.jsonl", "--out", tmp_path / "c", "--epochs", 2, *FAST]
+    refused(run(*again, "--presets", "lstm,gru"), 1, f"{tmp_path / 'c' / 'gru'}: the folder exists")
+    refused(run(*again, "--presets", "lstm"), 1, "comparison.json: there is a comparison; give --overwrite")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "c").rglob("*")} == before
+
+
+def test_standard_input_is_read_as_a_file(data, tmp_path):
+    run("train", data / "train.jsonl", "--out", tmp_path / "run", "--epochs", 1, *FAST)
+    lines = "good film\nbad film\n\nüber \r\n"
+    for encoding, content in (("utf-8", b"\xef\xbb\xbf" + lines.encode()), ("utf-16", lines.encode("utf-16"))):
+        (tmp_path / "texts.txt").write_bytes(content)
+        how = ["predict", tmp_path / "run", "--encoding", encoding]
+        command = [sys.executable, "-m", "elman", *map(str, how)]
+        piped = subprocess.run(command, input=content, capture_output=True)
+        assert piped.returncode == 0 and piped.stdout.decode() == run(*how, tmp_path / "texts.txt").stdout
+    zero = subprocess.run([*command[:-2]], input=b"a\0b\n", capture_output=True)
+    assert zero.returncode == 1 and b"standard input, line 1: a zero byte" in zero.stderr

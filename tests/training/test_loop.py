@@ -161,6 +161,28 @@ def test_divergence_in_the_first_epoch_keeps_weights_that_had_a_loss(monkeypatch
     assert step in (2, 4) and len(weights) == 6 and torch.equal(network.weight, weights[step])
 
 
+@pytest.mark.parametrize(("validated", "what"), [(True, "validation loss"), (False, "weights")])
+def test_divergence_in_the_last_step_of_an_epoch(validated, what):
+    """The step itself had a loss; what it made of the weights has none, and is not the best so far."""
+
+    class Once(Line):
+        def batches(self, epoch):
+            return super().batches(epoch)[:1]
+
+        def loss(self, network, batch):
+            value, correct, count = super().loss(network, batch)
+            return 1000 * value, correct, count
+
+    network = model()
+    before = network.weight.detach().clone()
+    settings = TrainingSettings(
+        optimizer="sgd", learning_rate=1e38, epochs=1, warmup=0, schedule="constant", average=0, clip_norm=0
+    )
+    with pytest.raises(DivergedError, match=f"the {what} became .* epoch 1, step 1; .*those of step 0"):
+        Trainer(network, Once(validated=validated), settings).fit()
+    assert torch.equal(network.weight, before)
+
+
 def test_divergence_of_the_gradient_is_seen_before_the_step():
     class Steep(Line):
         def loss(self, network, batch):

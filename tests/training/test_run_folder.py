@@ -1,9 +1,13 @@
 """What becomes of a folder when a run in it begins, goes on or fails."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from elman.errors import RunFolderError
 from elman.training import run_folder, write_text
+
+NEW = "# A run of Elman\nnew"
 
 
 def contents(folder):
@@ -12,7 +16,8 @@ def contents(folder):
 
 def finished(folder):
     (folder / "language-model").mkdir(parents=True)
-    for name in (run_folder.MARKER, "config.json", "language-model/config.json"):
+    run_folder.write_settings(folder, "old")
+    for name in ("config.json", "language-model/config.json"):
         (folder / name).write_text(f"old {name}")
     return contents(folder)
 
@@ -23,8 +28,8 @@ class Failed(Exception):
 
 def fail(folder, *files):
     """A run that fails once it has written these."""
-    with pytest.raises(Failed), run_folder.begun(folder, "new", resume=False):
-        assert contents(folder).get(run_folder.MARKER) == "new"
+    with pytest.raises(Failed), run_folder.begun(folder, "new", resume=False, overwrite=True):
+        assert contents(folder).get(run_folder.MARKER) == NEW
         for name in files:
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text("new")
@@ -33,9 +38,9 @@ def fail(folder, *files):
 
 def test_a_run_takes_the_place_of_the_one_before(tmp_path):
     finished(tmp_path / "run")
-    with run_folder.begun(tmp_path / "run", "new", resume=False):
+    with run_folder.begun(tmp_path / "run", "new", resume=False, overwrite=True):
         (tmp_path / "run" / "config.json").write_text("new")
-    assert contents(tmp_path / "run") == {run_folder.MARKER: "new", "config.json": "new"}
+    assert contents(tmp_path / "run") == {run_folder.MARKER: NEW, "config.json": "new"}
     assert {path.name for path in (tmp_path / "run").iterdir()} == {run_folder.MARKER, "config.json"}
 
 
@@ -54,20 +59,59 @@ def test_one_that_cannot_begin_leaves_what_was_there(tmp_path):
 def test_one_that_can_be_gone_on_with_stays(tmp_path, made):
     finished(tmp_path / "run")
     fail(tmp_path / "run", made)
-    assert contents(tmp_path / "run") == {run_folder.MARKER: "new", made: "new"}
+    assert contents(tmp_path / "run") == {run_folder.MARKER: NEW, made: "new"}
     assert not any(path.name.startswith(".") for path in (tmp_path / "run").iterdir())
     with run_folder.begun(tmp_path / "run", "newer", resume=True):
-        assert contents(tmp_path / "run") == {run_folder.MARKER: "new", made: "new"}
+        assert contents(tmp_path / "run") == {run_folder.MARKER: NEW, made: "new"}
 
 
-def test_one_that_was_killed_before_it_began_gives_back_what_it_set_aside(tmp_path):
+def test_one_that_was_killed_before_it_began_gives_back_what_it_set_aside(tmp_path, monkeypatch):
     before = finished(tmp_path / "run")
-    killed = run_folder.begun(tmp_path / "run", "killed", resume=False)
-    killed.__enter__()
+    killed = run_folder.begun(tmp_path / "run", "killed", resume=False, overwrite=True)
+    with monkeypatch.context() as patched:  # a killed process has no lock
+        patched.setattr(run_folder, "_locked", nullcontext)
+        killed.__enter__()
     run_folder.check(tmp_path / "run", overwrite=True, resume=False)
     fail(tmp_path / "run", "work/train.ids.npy")
     assert contents(tmp_path / "run") == before
     killed.gen.close()
+
+
+def test_what_is_no_runs_stays(tmp_path):
+    finished(tmp_path / "run")
+    for name in ("thesis.txt", "photo.png", "sub/notes"):
+        (tmp_path / "run" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "run" / name).write_text("mine")
+    fail(tmp_path / "run", "work/train.ids.npy")
+    with run_folder.begun(tmp_path / "run", "new", resume=False, overwrite=True):
+        pass
+    mine = {"thesis.txt": "mine", "photo.png": "mine", "sub/notes": "mine"}
+    assert contents(tmp_path / "run") == {run_folder.MARKER: NEW, **mine}
+
+
+@pytest.mark.parametrize("name", ["config.toml", "config.json"])
+@pytest.mark.parametrize("content", ["", "{}", '{"model_type": "bert"}', "learning_rate = 1", "\xff"])
+def test_another_programs_folder_is_not_replaced(tmp_path, name, content):
+    (tmp_path / name).write_text(content, encoding="latin-1")
+    with pytest.raises(RunFolderError, match="is not a run of Elman"):
+        run_folder.check(tmp_path, overwrite=True, resume=False)
+    assert (tmp_path / name).read_text(encoding="latin-1") == content
+
+
+def test_a_folder_is_one_runs_at_a_time(tmp_path):
+    with run_folder.begun(tmp_path / "run", "first", resume=False):
+        for how in ({"resume": False, "overwrite": True}, {"resume": True}):
+            with (
+                pytest.raises(RunFolderError, match="run: another run is writing there"),
+                run_folder.begun(tmp_path / "run", "second", **how),
+            ):
+                pass
+    with (  # both had found it free
+        pytest.raises(RunFolderError, match="the folder exists"),
+        run_folder.begun(tmp_path / "run", "second", resume=False),
+    ):
+        pass
+    assert contents(tmp_path / "run") == {run_folder.MARKER: "# A run of Elman\nfirst"}
 
 
 def test_nowhere_to_write(tmp_path):

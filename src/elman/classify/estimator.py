@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from .. import language
 from ..errors import DataError
 from ..language.estimator import LanguageModel
-from ..text import strings
+from ..text import mark_of, strings
 from ..training import Epoch
 from . import persistence
 from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
@@ -80,7 +80,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             validation: (texts, labels) to watch; without it `validation_split` of the rows is held out.
             groups: [B] what a text belongs to, such as its author; those of one group stay on one side of that split.
             taught: (texts, probabilities [N, C]) to learn from beside them, such as what another classifier's
-                `predict_proba` says of texts without labels; its columns are the sorted labels. See `classify.teach`.
+                `predict_proba` says of texts without labels; its columns are the sorted labels. Texts that have a label
+                or are held out are left out. See `classify.teach`.
         Raises:
             DataError, LabelError, SplitError: input that cannot be learned from.
             DivergedError: the loss stopped being a number.
@@ -106,7 +107,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             train, held_out = hold_out(train, config.validation_split, config.seed, groups)
         if taught is not None:
             further = believed(strings(taught[0], "row"), np.asarray(taught[1]), len(classes))
-            train = train.with_taught(further)
+            known = {mark_of(text) for part in (train, held_out) if part is not None for text in part.texts}
+            rows = [row for row, text in enumerate(further.texts) if mark_of(text) not in known]
+            train = train.with_taught(further.select(np.array(rows, np.int64)))
         fitted = fit(train, held_out, classes, config, start=start)
         self._adopt(fitted.classifier, fitted.history)
         return self

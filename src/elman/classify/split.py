@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from ..errors import LabelError, SplitError
+from ..text import mark_of
 
 Rows = NDArray[np.int64]
 Labels = NDArray[Any]
@@ -110,7 +111,7 @@ def _together(texts: Sequence[str], groups: Sequence[Any] | None) -> list[list[i
     if groups is not None and len(groups) != len(texts):
         raise SplitError(f"expected one group per text, got {len(groups)} groups and {len(texts)} texts")
     first: dict[Any, int] = {}
-    edges = [(row, first.setdefault(" ".join(text.split()), row)) for row, text in enumerate(texts)]
+    edges = [(row, first.setdefault(mark_of(text), row)) for row, text in enumerate(texts)]
     known: dict[Any, int] = {}
     for row, group in enumerate(groups if groups is not None else ()):
         if group is not None and group == group:  # nan is not

@@ -13,7 +13,7 @@ from ..errors import DivergedError, UsageError
 from ..language import LanguageConfig, TrainedLanguageModel
 from ..report import clipping_verdict, write_report
 from ..settings import to_toml
-from ..training import SILENT, FitEvents, TensorBoard, gradient_summary, run_folder, stop_requests, write_text
+from ..training import SILENT, FitEvents, TensorBoard, gradient_summary, run_folder, stop_requests
 from . import persistence
 from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
 from .diagnose import check_recorded, diagnose_split
@@ -126,51 +126,51 @@ def train(
         further = taught_split(teachers, taught, read, text_column=text_column, encoding=encoding, events=events)
     read_seconds = time.monotonic() - started
 
-    with run_folder.begun(out, to_toml(config), resume=resume), stop_requests() as stop:
-        if unlabelled:
-            start = pretrained(
+    with run_folder.begun(out, to_toml(config), resume=resume, overwrite=overwrite):
+        with stop_requests() as stop:
+            if unlabelled:
+                start = pretrained(
+                    out,
+                    unlabelled,
+                    read,
+                    direction=config.direction,
+                    start=start,
+                    config=language_config,
+                    text_column=text_column,
+                    encoding=encoding,
+                    resume=resume,
+                    events=events,
+                )
+                config = adopt(start, config)
+                run_folder.write_settings(out, to_toml(config))
+                resume = (out / run_folder.CHECKPOINT).exists()
+            train_split = read.train if further is None else read.train.with_taught(further)
+            fitted = _fitted(
                 out,
-                unlabelled,
+                train_split,
                 read,
-                direction=config.direction,
-                start=start,
-                config=language_config,
-                text_column=text_column,
-                encoding=encoding,
-                resume=resume,
+                config,
                 events=events,
+                listeners=[TensorBoard(out / "tensorboard")] if tensorboard else [],
+                resume=resume,
+                stop=stop,
+                watch_gradients=diagnose,
+                start=start,
             )
-            config = adopt(start, config)
-            write_text(out / run_folder.MARKER, to_toml(config))
-            resume = (out / run_folder.CHECKPOINT).exists()
-        train_split = read.train if further is None else read.train.with_taught(further)
-        fitted = _fitted(
-            out,
-            train_split,
-            read,
-            config,
-            events=events,
-            listeners=[TensorBoard(out / "tensorboard")] if tensorboard else [],
-            resume=resume,
-            stop=stop,
-            watch_gradients=diagnose,
-            start=start,
-        )
-    if further is not None:
-        fitted.summary["train"]["taught"] = len(further.texts)
+        if further is not None:
+            fitted.summary["train"]["taught"] = len(further.texts)
 
-    events.stage("evaluating")
-    measured = {
-        name: evaluate_split(fitted.classifier, split) for name, split in sorted(read.held_out.items(), reverse=True)
-    }
-    training_seconds = sum(epoch.seconds for epoch in fitted.history)
-    seconds = {"reading": read_seconds, "training": training_seconds, "total": time.monotonic() - started}
-    found = _diagnosis(out, fitted, train_split, read, events) if diagnose else None
-    run = Run(out, fitted, {name: figures for name, (figures, _) in measured.items()}, seconds, found)
+        events.stage("evaluating")
+        held_out = sorted(read.held_out.items(), reverse=True)
+        measured = {name: evaluate_split(fitted.classifier, split) for name, split in held_out}
+        training_seconds = sum(epoch.seconds for epoch in fitted.history)
+        seconds = {"reading": read_seconds, "training": training_seconds, "total": time.monotonic() - started}
+        found = _diagnosis(out, fitted, train_split, read, events) if diagnose else None
+        run = Run(out, fitted, {name: figures for name, (figures, _) in measured.items()}, seconds, found)
 
-    events.stage("writing")
-    mistakes = {name: wrong for name, (_, wrong) in measured.items()}
-    _write(run, read.source, {"train": train_split, **read.held_out}, mistakes, tensorboard=tensorboard)
+        events.stage("writing")
+        mistakes = {name: wrong for name, (_, wrong) in measured.items()}
+        _write(run, read.source, {"train": train_split, **read.held_out}, mistakes, tensorboard=tensorboard)
     return run
 
 

@@ -13,10 +13,9 @@ from rich.text import Text
 
 from .. import language
 from ..errors import UsageError
-from ..text import read_texts
+from ..text import lines_of, read_texts
 from . import _options as options
 from ._show import bar, out, table_of
-from .predict import stdin_lines
 
 _BAR = 30
 
@@ -64,7 +63,7 @@ def fill(
 
 def _lines(source: str, text_column: str | None, encoding: str) -> Iterator[str]:
     if source == "-":
-        return stdin_lines(encoding)
+        return lines_of(sys.stdin.buffer, "standard input", encoding)
     if not source or not Path(source).exists():
         raise UsageError(f"expected a text with a blank ___ in it, - or a file, got {source[:60]!r}")
     return read_texts(source, text_column=text_column, encoding=encoding)

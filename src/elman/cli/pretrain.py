@@ -18,7 +18,10 @@ def pretrain(
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Run folder; runs/<first text>-<preset> if not given.")
     ] = None,
-    preset: Annotated[str, typer.Option(help=f"One of {', '.join(language.PRESETS)}.")] = language.DEFAULT_PRESET,
+    preset: Annotated[
+        str | None,
+        typer.Option(help=f"One of {', '.join(language.PRESETS)}; {language.DEFAULT_PRESET} if not given."),
+    ] = None,
     config: options.ConfigFile = None,
     start: Annotated[
         Path | None, typer.Option("--from", help="A language model to go on from, with its tokenizer and network.")
@@ -38,7 +41,7 @@ def pretrain(
     settings: dict[str, Any],
 ) -> None:
     """Train a language model on raw text and write a run folder with model, figures and report."""
-    folder = out_folder or options.folder_of(texts[0], preset)
+    folder = out_folder or options.folder_of(texts[0], preset or language.DEFAULT_PRESET)
     if resume and config is None:
         config = folder / run_folder.MARKER
     progress = TrainingProgress()

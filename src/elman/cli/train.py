@@ -56,12 +56,12 @@ def train(
 ) -> None:
     """Train a classifier on labelled text and write a run folder with model, figures and report."""
     folder = out_folder or options.folder_of(data, preset or classify.DEFAULT_PRESET)
-    preset = preset or (classify.FINE_TUNED if start or unlabelled else classify.DEFAULT_PRESET)
+    usual = classify.FINE_TUNED if start or unlabelled else classify.DEFAULT_PRESET
     if resume and config is None:
-        resolved = classify.resolve(preset, folder / run_folder.MARKER, **settings)
+        resolved = classify.resolve(preset, folder / run_folder.MARKER, usual=usual, **settings)
         chosen_are(resolved, (name for name, value in settings.items() if value is not None))
     else:
-        resolved = classify.resolve(preset, config, **settings)
+        resolved = classify.resolve(preset, config, usual=usual, **settings)
     progress = TrainingProgress()
     try:
         run = classify.train(

@@ -171,7 +171,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 DEFAULT_PRESET = "lstm"
 
 
-def resolve(preset: str = DEFAULT_PRESET, file: str | Path | None = None, **settings: Any) -> LanguageConfig:
+def resolve(preset: str | None = None, file: str | Path | None = None, **settings: Any) -> LanguageConfig:
     """The configuration of a preset, changed by a TOML file and then by settings; see `elman.settings.resolve`."""
     asked = {**({} if file is None else read_toml(file)), **{k: v for k, v in settings.items() if v is not None}}
     if asked.get("cell") in CELLS and "weight_drop" not in asked and not has_product(str(asked["cell"])):

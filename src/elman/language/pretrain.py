@@ -87,30 +87,31 @@ def pretrain(
     if not validation and config.validation_split:
         train, held = corpus.hold_out(train, config.validation_split, config.seed)
     work = out / run_folder.WORK
-    with run_folder.begun(out, to_toml(config), resume=resume), stop_requests() as stop:
+    with run_folder.begun(out, to_toml(config), resume=resume, overwrite=overwrite):
         try:
-            fitted = fit(
-                train,
-                held,
-                config,
-                work,
-                checkpoint_path=out / run_folder.CHECKPOINT,
-                start=start,
-                events=events,
-                listeners=[TensorBoard(out / "tensorboard")] if tensorboard else [],
-                resume=resume,
-                stop=stop,
-            )
+            with stop_requests() as stop:
+                fitted = fit(
+                    train,
+                    held,
+                    config,
+                    work,
+                    checkpoint_path=out / run_folder.CHECKPOINT,
+                    start=start,
+                    events=events,
+                    listeners=[TensorBoard(out / "tensorboard")] if tensorboard else [],
+                    resume=resume,
+                    stop=stop,
+                )
         except DivergedError as error:
             persistence.save(error.fitted.model, out)
             _clear(out)
             raise
-    seconds = {"training": sum(epoch.seconds for epoch in fitted.history), "total": time.monotonic() - started}
-    run = Run(out, fitted, _metrics(fitted), seconds)
-    events.stage("writing")
-    held_out = corpus.opened(work / "validation") if held is not None else None
-    _write(run, [*map(str, texts), *([f"{len(at_hand):,} texts"] if at_hand else [])], held_out)
-    _clear(out)
+        seconds = {"training": sum(epoch.seconds for epoch in fitted.history), "total": time.monotonic() - started}
+        run = Run(out, fitted, _metrics(fitted), seconds)
+        events.stage("writing")
+        held_out = corpus.opened(work / "validation") if held is not None else None
+        _write(run, [*map(str, texts), *([f"{len(at_hand):,} texts"] if at_hand else [])], held_out)
+        _clear(out)
     return run
 
 

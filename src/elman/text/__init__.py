@@ -9,7 +9,7 @@ from .given import strings
 from .ids import KEEP, RaggedIds
 from .left_out import LeftOut, Line, mark_of
 from .ngrams import frequent_ngrams, ngram_places
-from .read import BUILT_IN, LabelledTexts, read_labelled, read_texts
+from .read import BUILT_IN, LabelledTexts, lines_of, read_labelled, read_texts
 from .settings import TextSettings
 from .tokenizer import END_ID, KINDS, PAD_ID, UNKNOWN_ID, TextTokenizer
 from .vectors import VectorFormat, WordVectors, read_vectors, vector_format
@@ -34,6 +34,7 @@ __all__ = [
     "cache",
     "corpus",
     "frequent_ngrams",
+    "lines_of",
     "mark_of",
     "ngram_places",
     "read_labelled",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..errors import ColumnError, DataError, LabelError, MissingExtraError
 from ._formats import FORMATS, Columns, Row, kind_of
@@ -63,6 +63,12 @@ def read_texts(path: str | Path, *, text_column: str | None = None, encoding: st
     """
     for row in _rows(path, Columns(text_column, None, need_label=False), encoding):
         yield row.text
+
+
+def lines_of(file: IO[bytes], name: str, encoding: str = "utf-8") -> Iterator[str]:
+    """The lines of an open file, each a text as in a .txt file. Raises EncodingError, DataError with the line."""
+    for line in decoded_lines(file, name, encoding):
+        yield line.rstrip("\r\n")
 
 
 def _rows(data: str | Path, columns: Columns, encoding: str) -> Iterator[Row]:

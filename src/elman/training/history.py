@@ -2,6 +2,8 @@
 
 import csv
 import io
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -30,6 +32,18 @@ class Epoch:
     gradient_norm_90: float
     clipped: float
     seconds: float
+
+
+def best_epoch(history: Sequence[Epoch]) -> int:
+    """Which epoch's weights are kept: of the highest validation accuracy, the lower loss among equals.
+
+    Without validation data the newest.
+    """
+    scores = [
+        (-math.inf, float(i)) if e.validation_loss is None else (e.validation_accuracy or 0.0, -e.validation_loss)
+        for i, e in enumerate(history)
+    ]
+    return scores.index(max(scores))
 
 
 def to_csv(history: list[Epoch]) -> str:

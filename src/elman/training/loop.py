@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import DivergedError
 from . import checkpoint
-from .history import Epoch, gradient_summary
+from .history import Epoch, best_epoch, gradient_summary
 from .interrupt import StopRequest
 from .optimize import build_optimizer, clip, exceeds_value, information_flow, learning_rate, products_in, rising_steps
 from .settings import TrainingSettings
@@ -194,7 +194,7 @@ class Trainer:
         norm = clip(self._parameters, self.settings)
         value = loss.item()
         if not (math.isfinite(value) and math.isfinite(norm)):
-            self._diverged("loss" if not math.isfinite(value) else "gradient")
+            self._diverged("loss" if not math.isfinite(value) else "gradient", self._in_epoch + 1)
         if not self._best and value < self._good[0] and (self._in_epoch % _GOOD_EVERY == 0 or not self._good[2]):
             self._good = value, self._steps, _copy(self.model)
         self._optimizer.step()
@@ -216,6 +216,10 @@ class Trainer:
 
     def _finish_epoch(self, steps: int) -> None:
         validation = self._with_average(lambda: self.task.validate(self.model)) or {}
+        if not math.isfinite(validation.get("loss", 0.0)):
+            self._diverged("validation loss", steps)
+        if not all(bool(parameter.isfinite().all()) for parameter in self._parameters):
+            self._diverged("weights", steps)
         sums = self._sums
         norms = torch.tensor(sums.norms or [0.0], dtype=torch.float64)
         epoch = Epoch(
@@ -232,7 +236,7 @@ class Trainer:
             sums.seconds,
         )
         self.history.append(epoch)
-        is_best = self._best_epoch() == len(self.history) - 1
+        is_best = best_epoch(self.history) == len(self.history) - 1
         if is_best:
             self._best = {**_copy(self.model), **{name: tensor.clone() for name, tensor in self._average.items()}}
         self._epoch, self._in_epoch, self._sums = self._epoch + 1, 0, _Sums()
@@ -241,20 +245,12 @@ class Trainer:
             listener.epoch_done(epoch, is_best)
         self._save()
 
-    def _best_epoch(self) -> int:
-        """Highest validation accuracy, the lower loss among equals; without validation the newest."""
-        scores = [
-            (-math.inf, float(i)) if e.validation_loss is None else (e.validation_accuracy or 0.0, -e.validation_loss)
-            for i, e in enumerate(self.history)
-        ]
-        return scores.index(max(scores))
-
     def _patience_is_out(self) -> bool:
         if not (self.settings.patience and self.history):
             return False
         epochs, steps_each = len(self.history), self._steps / len(self.history)
         rise = rising_steps(self.settings, round(self.settings.epochs * steps_each)) / max(1, steps_each)
-        return epochs - max(self._best_epoch() + 1, math.ceil(rise)) >= self.settings.patience
+        return epochs - max(best_epoch(self.history) + 1, math.ceil(rise)) >= self.settings.patience
 
     def _average_if_stuck(self) -> None:
         """Begin the plain average of NT-ASGD (Merity et al. 2018, algorithm 1)."""
@@ -291,17 +287,17 @@ class Trainer:
         if self._best:
             self.model.load_state_dict(self._best)
 
-    def _diverged(self, what: str) -> None:
+    def _diverged(self, what: str, step: int) -> None:
         kept = "those of the step before"
         if self._best:
             self._keep_best()
-            kept = f"those of epoch {self._best_epoch() + 1}"
+            kept = f"those of epoch {best_epoch(self.history) + 1}"
         elif self._good[2]:
             self.model.load_state_dict(self._good[2])
             kept = f"those of step {self._good[1]}"
         usual = gradient_summary(self.history, 0)["proposed_clip_norm"] if self.history else 1
         raise DivergedError(
-            f"the {what} became infinite or not a number in epoch {self._epoch + 1}, step {self._in_epoch + 1}; the "
+            f"the {what} became infinite or not a number in epoch {self._epoch + 1}, step {step}; the "
             f"weights kept are {kept}. Lower learning_rate (now {self.settings.learning_rate:g}) or set clip_norm "
             f"(now {self.settings.clip_norm:g}; {usual:g} is usual)"
         )

@@ -1,6 +1,6 @@
 """The folder of a run: who may write there, and what it holds.
 
-config.toml            the resolved settings
+config.toml            the resolved settings, under a line that tells a run from other folders
 checkpoint.safetensors while training is under way, and work/ with the encoded text of a language model
 config.json, model.safetensors, tokenizer.json   the model
 language-model/, unlabelled.json   the language model that was trained first, if any, and what it was made of
@@ -9,12 +9,16 @@ metrics.json           figures of each split, norms of the gradient with the cli
 history.csv            one row per epoch
 report.json, report.html, *.png   the report and its data
 diagnosis.json, diagnosis.html    where the gradient goes, if asked for
+tensorboard/           the events of TensorBoard, if asked for
 """
 
+import fcntl
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +26,20 @@ from ..errors import ModelFolderError, RunFolderError
 from .files import make as make
 from .files import write_json, write_text
 from .history import Epoch, to_csv
-from .model_folder import CONFIG, named_errors
+from .model_folder import CONFIG, TOKENIZER, WEIGHTS, named_errors
 
 MARKER = "config.toml"
 CHECKPOINT, WORK = "checkpoint.safetensors", "work"
 METRICS, HISTORY, REPORT_DATA = "metrics.json", "history.csv", "report.json"
 DIAGNOSIS = "diagnosis.json"
+_HEAD = "# A run of Elman\n"
+_ASIDE = ".before"
+# What a run may replace; anything else in its folder was put there by somebody.
+_OWN = (
+    MARKER, CHECKPOINT, WORK, CONFIG, WEIGHTS, TOKENIZER, "language-model*", "unlabelled.json", METRICS, HISTORY,
+    REPORT_DATA, DIAGNOSIS, "report.html", "diagnosis.html", "tensorboard", "accuracy.png", "loss.png", "lengths.png",
+    "confusion-*.png", "calibration-*.png", "perplexity.png", "learning-rate.png", "context.png",
+)  # fmt: skip
 
 
 def check(folder: Path, *, overwrite: bool, resume: bool) -> None:
@@ -43,40 +55,79 @@ def check(folder: Path, *, overwrite: bool, resume: bool) -> None:
         return
     if not overwrite:
         raise RunFolderError(f"{folder}: the folder exists; give --overwrite, --resume or another --out")
-    if not (folder / MARKER).exists() and not (folder / CONFIG).exists():
+    if not _is_run(folder):
         raise RunFolderError(f"{folder}: the folder exists and is not a run of Elman; it is not overwritten")
 
 
-@contextmanager
-def begun(folder: Path, config_toml: str, *, resume: bool) -> Iterator[None]:
-    """A run inside: the folder is there, empty but for the settings unless the run goes on.
+def _is_run(folder: Path) -> bool:
+    try:
+        return (folder / MARKER).read_text(encoding="utf-8").startswith(_HEAD)
+    except (OSError, ValueError):
+        pass
+    try:
+        return "elman" in dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return False
 
-    What it held before is set aside, and put back if the block ends in an error that leaves neither checkpoint nor
-    model, such as a file that cannot be read.
+
+@contextmanager
+def begun(folder: Path, config_toml: str, *, resume: bool, overwrite: bool = False) -> Iterator[None]:
+    """A run inside: the folder is there and this run's alone, without files of another run unless this one goes on.
+
+    What a run before left is set aside, and put back if the block ends in an error that leaves neither checkpoint nor
+    model, such as a file that cannot be read. Files that are no run's stay.
 
     Raises:
-        RunFolderError: it cannot be written.
+        RunFolderError: it cannot be written, another run is writing there, or has written there since `check`.
     """
     aside = folder / _ASIDE
-    if resume:
-        yield
-        shutil.rmtree(aside, ignore_errors=True)
-        return
     was_there = folder.exists()
+    make(folder)
+    with _locked(folder):
+        if resume:
+            yield
+            shutil.rmtree(aside, ignore_errors=True)
+            return
+        check(folder, overwrite=overwrite, resume=False)
+        with _set_aside(folder, aside, was_there):
+            write_settings(folder, config_toml)
+            yield
+
+
+def write_settings(folder: Path, config_toml: str) -> None:
+    """The settings of the run, once more if they have changed since it began."""
+    write_text(folder / MARKER, _HEAD + config_toml)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Against a second run at the same time; the system takes the lock from a process that dies."""
+    number = os.open(folder, os.O_RDONLY)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(number)
+        raise RunFolderError(f"{folder}: another run is writing there") from None
+    try:
+        yield
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def _set_aside(folder: Path, aside: Path, was_there: bool) -> Iterator[None]:
+    try:
         if aside.exists() and not _is_under_way(folder):  # of a run that was killed before it had anything to keep
             _empty(folder)
         else:
             shutil.rmtree(aside, ignore_errors=True)
-            found = list(folder.iterdir())
+            found = _own(folder)
             aside.mkdir()
             for path in found:
                 path.rename(aside / path.name)
     except OSError as error:
         raise RunFolderError(f"{folder}: cannot be written ({error.strerror})") from None
     try:
-        write_text(folder / MARKER, config_toml)
         yield
     except BaseException:
         if not _is_under_way(folder):
@@ -92,19 +143,19 @@ def begun(folder: Path, config_toml: str, *, resume: bool) -> Iterator[None]:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-_ASIDE = ".before"
+def _own(folder: Path) -> list[Path]:
+    """What a run has written, but for what is set aside."""
+    return [path for path in folder.iterdir() if any(fnmatch(path.name, pattern) for pattern in _OWN)]
 
 
 def _empty(folder: Path) -> None:
-    """But for what is set aside."""
-    for path in folder.iterdir():
-        if path.name != _ASIDE:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in _own(folder):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _is_under_way(folder: Path) -> bool:
     """Whether there is something to go on from or to use, also of a language model inside."""
-    inside = [path for path in folder.iterdir() if path.is_dir() and path.name != _ASIDE]
+    inside = [path for path in _own(folder) if path.is_dir()]
     return any((place / name).exists() for place in (folder, *inside) for name in (CHECKPOINT, CONFIG))
 
 
