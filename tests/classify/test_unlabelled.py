@@ -16,7 +16,7 @@ from elman.cli._app import run as run_command
 from elman.cli._show import TrainingProgress
 from elman.errors import CheckpointError, DataError, RunFolderError, UsageError
 from elman.settings import to_toml
-from elman.training import FitEvents, Interrupted
+from elman.training import FitEvents, Interrupted, run_folder
 
 
 @pytest.fixture
@@ -81,6 +81,23 @@ def test_a_language_model_that_is_there_is_taken_for_what_it_was_made_for(tmp_pa
         classify.train(train, tmp_path / "run", resume=True, **{**arguments, **other})
     with pytest.raises(ZeroDivisionError):
         classify.train(train, tmp_path / "run", resume=True, **arguments)
+
+
+def test_a_run_knows_every_file_it_may_leave(tmp_path):
+    """Else it would stay when another run takes its place."""
+    train = write(tmp_path / "train.tsv", TEXTS[:40], LABELS[:40])
+    classify.train(
+        train,
+        tmp_path / "run",
+        resolve("fine-tuned", epochs=1, direction="both"),
+        test=write(tmp_path / "test.tsv", TEXTS[40:], LABELS[40:]),
+        unlabelled=[write(tmp_path / "more.txt", TEXTS[:9])],
+        language_config=language.resolve(**SMALL, documents="line"),
+        tensorboard=True,
+        diagnose=True,
+    )
+    assert {*(tmp_path / "run").iterdir()} == {*run_folder._own(tmp_path / "run")}
+    assert len({*(tmp_path / "run").iterdir()}) > 15
 
 
 def test_settings_of_a_language_model_are_for_one_that_is_trained(tmp_path):

@@ -24,7 +24,7 @@ from elman.errors import (
 )
 from elman.language.scoring import document_losses
 from elman.nn import CELLS
-from elman.training import Interrupted, model_folder
+from elman.training import Interrupted, model_folder, run_folder
 
 TEXTS, _ = make_reviews(50, ("bad", "good"))
 SMALL = {"embedding_dim": 6, "hidden_size": 7, "epochs": 2, "batch_size": 3, "bptt": 11, "min_count": 1}
@@ -106,6 +106,7 @@ def test_it_learns_and_the_run_folder_is_whole(tmp_path):
     names = {path.name for path in (tmp_path / "lm").iterdir()}
     wanted = {"config.json", "model.safetensors", "tokenizer.json", "config.toml", "metrics.json", "history.csv"}
     assert wanted | {"report.json", "report.html", "tensorboard"} <= names
+    assert {path.name for path in run_folder._own(tmp_path / "lm")} == names
     assert any((tmp_path / "lm" / "tensorboard").iterdir())
     assert json.loads((tmp_path / "lm" / "metrics.json").read_text())["validation"] == run.metrics["validation"]
 
