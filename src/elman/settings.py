@@ -9,6 +9,7 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, field, fields, replace
 from numbers import Integral, Real
 from pathlib import Path, PurePath
@@ -52,12 +53,17 @@ def within(
         raise UsageError(f"{name} must be a number, got {given!r}")
     fits = (given > low if above else given >= low) and (given < high if below or high == math.inf else given <= high)
     if not fits:
-        bounds = f"{'above' if above else 'at least'} {low:g}"
+        bounds = f"{'above' if above else 'at least'} {_digits(low)}"
         if high < math.inf:
-            bounds += f" and {'below' if below else 'at most'} {high:g}"
+            bounds += f" and {'below' if below else 'at most'} {_digits(high)}"
         elif given == high:
             bounds += " and finite"
-        raise UsageError(f"{name} must be {bounds}, got {given:g}")
+        raise UsageError(f"{name} must be {bounds}, got {_digits(given)}")
+
+
+def _digits(number: Any) -> str:
+    """All of a whole number's."""
+    return str(int(number)) if isinstance(number, Integral) else f"{number:g}"
 
 
 def counted(name: str, given: Any, low: int) -> None:
@@ -134,7 +140,8 @@ def _typed(default: Any, name: str, value: Any) -> Any:
         raise UsageError(f"unknown setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
     wanted = types[name]
     if hasattr(value, "item"):  # a NumPy scalar, as a grid search hands out
-        value = value.item()
+        with suppress(ValueError, RuntimeError):  # more than one number
+            value = value.item()
     if isinstance(value, PurePath):
         value = str(value)
     if wanted is float and type(value) is int:

@@ -1,5 +1,7 @@
 """TextClassifier keeps scikit-learn's contracts on text, learns, and survives being saved."""
 
+import datetime
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -163,6 +165,10 @@ def test_balanced_classes_raise_the_rare_ones_recall():
         (["a", "b"], ["x", "x"], LabelError, r"two classes are needed, got only \['x'\]"),
         (["a", "b"], [1.0, float("nan")], LabelError, "row 2: the label is missing"),
         (["a", "b"], ["x", None], LabelError, "row 2: the label is missing"),
+        (["a", "b"], ["x", float("nan")], LabelError, "row 2: the label is missing"),
+        (["a", "b"], ["x", 1], LabelError, "row 2: expected a label of the same kind as 'x', got 1"),
+        (["a", "b"], None, DataError, "expected a list of labels, got a NoneType"),
+        (["a", "b"], {"x", "y"}, DataError, "expected a list of labels, got a set"),
         (["a", "b"], ["x", "y"], SplitError, "takes no row out of 2"),
     ],
 )
@@ -172,12 +178,55 @@ def test_bad_input(texts, labels, error, message):
 
 
 @pytest.mark.parametrize(
+    "labels",
+    [
+        [datetime.date(2020, 1, 1), datetime.date(2021, 1, 1)],
+        np.array(["2020", "2021"], "datetime64[ns]"),
+        [b"bad", b"good"],
+        [(1, 2), (3,)],
+        np.array([["bad"], ["good"]]),
+    ],
+    ids=lambda labels: type(labels[0]).__name__,
+)
+def test_labels_that_no_saved_model_could_hold(labels):
+    texts = make_reviews(20)[0]
+    with pytest.raises(LabelError, match="row 1: expected a string, a number or a boolean as label, got "):
+        elman.TextClassifier(**SMALL).fit(texts, list(labels) * 10)
+
+
+def test_labels_and_groups_may_come_one_by_one(fitted, reviews):
+    texts, labels = reviews
+    again = elman.TextClassifier(**SMALL).fit(iter(texts), iter(labels), groups=iter(range(len(texts))))
+    assert np.array_equal(again.predict_proba(texts), fitted.predict_proba(texts))
+
+
+@pytest.mark.parametrize(
+    ("validation", "error", "message"),
+    [
+        ((["a", "b", "c"], ["bad", "good"]), DataError, "one label per text, got 3 texts and 2 labels"),
+        (([], []), DataError, "expected validation texts to watch, got none"),
+        ((["a"], None), DataError, "expected a list of labels, got a NoneType"),
+        ((["a"], [["bad"]]), LabelError, r"row 1: expected a string, .* got \['bad'\]"),
+        ((["a"], ["odd"]), LabelError, "validation, row 1: the label 'odd' was not in the training data"),
+        (["a", "b", "c"], DataError, r"validation to be \(texts, labels\), got a list of 3"),
+        (5, DataError, r"validation to be \(texts, labels\), got a int"),
+    ],
+)
+def test_a_validation_part_that_cannot_be_watched(reviews, validation, error, message):
+    with pytest.raises(error, match=message):
+        elman.TextClassifier(**SMALL).fit(*reviews, validation=validation)
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"preset": "lstmm"}, "unknown preset 'lstmm': choose one of text-rnn, simple-rnn, lstm, gru"),
         ({"hidden_size": 0}, "hidden_size must be at least 1, got 0"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1"),
         ({"epochs": "3"}, "epochs must be of type int, got '3'"),
+        ({"hidden_size": np.array([1, 2])}, r"hidden_size must be of type int, got array\(\[1, 2\]\)"),
+        ({"seed": 2**32}, "seed must be at least 0 and at most 4294967295, got 4294967296"),
+        ({"seed": 10**400}, "seed must be at least 0 and at most 4294967295, got 1000000"),
         ({"cell": "lstn"}, "cell must be one of rnn, lstm, gru, .*got 'lstn'"),
     ],
 )
@@ -192,6 +241,16 @@ def test_groups_stay_on_one_side_of_the_split():
         elman.TextClassifier(epochs=1).fit(texts, labels, groups=["a", "b"])
     with pytest.raises(SplitError, match="leaves 2 classes without a training row"):
         elman.TextClassifier(epochs=1).fit(texts, labels, groups=["one film"] * 60)
+    for unhashable in ([["a"]] * 60, np.zeros((60, 2))):
+        with pytest.raises(DataError, match="row 1: expected a group such as a string or a number, got "):
+            elman.TextClassifier(epochs=1).fit(texts, labels, groups=unhashable)
+
+
+def test_groups_where_nothing_is_held_out():
+    texts, labels = make_reviews(60)
+    for settings, how in (({}, {"validation": (texts, labels)}), ({"validation_split": 0.0}, {})):
+        with pytest.raises(UsageError, match="groups are for a validation part of the rows, got groups and no such"):
+            elman.TextClassifier(epochs=1, **settings).fit(texts, labels, groups=range(60), **how)
 
 
 @pytest.mark.parametrize("call", ["predict", "predict_proba"])

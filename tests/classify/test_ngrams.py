@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import elman
 from conftest import make_reviews
 from elman.classify.ngrams import NGrams
 from elman.text import TextTokenizer
@@ -64,6 +65,19 @@ def test_the_wide_branch_learns(classes):
     _, ids, numbers = encoded(90, classes, seed=1)
     scores = ngrams.logits(ids, ngrams.evidence(ids).places)
     assert (scores.argmax(1) == numbers).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    "texts", [[""] * 6, ["aa bb", "cc dd", "ee ff", "gg hh", "ii jj", "kk"]], ids=["empty", "once"]
+)
+def test_texts_without_an_ngram_that_comes_again(texts, tmp_path):
+    settings = {"embedding_dim": 4, "hidden_size": 3, "epochs": 1, "min_count": 1, "validation_split": 0.0}
+    model = elman.TextClassifier(**settings).fit(texts, ["a", "b", "c"] * 2)
+    ids = model.classifier_.encode(["aa bb", ""])
+    assert (ids.evidence.features(np.arange(len(ids.ids.ids)), np.zeros(len(ids.ids.ids), int)) == 0).all()
+    model.save(tmp_path)
+    again = elman.TextClassifier.load(tmp_path)
+    assert np.array_equal(again.predict_proba(["aa bb", ""]), model.predict_proba(["aa bb", ""]))
 
 
 def test_a_label_cannot_be_read_off_noise():

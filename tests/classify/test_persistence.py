@@ -54,6 +54,8 @@ def test_every_file_is_needed_whole(folder, name):
         ({"config": {"hidden_sise": 5}}, "damaged .*did you mean 'hidden_size'"),
         ({"scales": ["x", 1]}, "damaged"),
         ({"scales": []}, "damaged"),
+        ({"scales": [1]}, "expected the weights of two scores, got .1.0."),
+        ({"scales": [1, float("nan")]}, "expected the weights of two scores, got .1.0, nan."),
         ({"tokenizer": None}, "damaged|tokenizer"),
     ],
     ids=str,
@@ -70,7 +72,15 @@ def test_a_config_that_does_not_fit(folder, values, message):
         ("network.embedding.weight", lambda weight: weight.sum()),
         ("network.output.weight", lambda weight: weight[:, 1:]),
         ("ngrams.keys", lambda keys: keys[1:]),
+        ("ngrams.keys", lambda keys: keys.flip(0)),
         ("ngrams.weight", lambda weight: weight[1:]),
+        ("ngrams.weight", lambda weight: weight.flatten()),
+        ("ngrams.ratio", lambda ratio: ratio.flatten()),
+        ("ngrams.ratio", lambda ratio: ratio.double()),
+        ("ngrams.ratio", lambda ratio: ratio * float("nan")),
+        ("ngrams.bias", lambda bias: bias.repeat(2)),
+        ("ngrams.bias", lambda bias: bias[1:]),
+        ("network.output.bias", lambda bias: bias * float("inf")),
     ],
 )
 def test_weights_that_do_not_fit(folder, name, change):
@@ -78,6 +88,16 @@ def test_weights_that_do_not_fit(folder, name, change):
     save_file({**tensors, name: change(tensors[name]).contiguous()}, folder / "model.safetensors")
     with pytest.raises(ModelFolderError, match="damaged"):
         load(folder)
+
+
+def test_ngrams_that_are_gone(tmp_path, reviews):
+    settings = {"embedding_dim": 4, "hidden_size": 3, "epochs": 1, "min_count": 1, "ngram_features": False}
+    elman.TextClassifier(**settings).fit(*reviews).save(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    left = {name: tensor for name, tensor in tensors.items() if not name.startswith("ngrams.")}
+    save_file(left, tmp_path / "model.safetensors")
+    with pytest.raises(ModelFolderError, match=r"expected the n-grams' .*bias.*, got \{\}"):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("change", [{"[UNK]": 7}, {"[PAD]": 10**10}, {"great": 10**6}], ids=str)

@@ -164,11 +164,20 @@ def test_refusals(tmp_path):
         ([[0.5, 0.5], [0.5, 0.6]], "row 2: expected probabilities that sum to 1"),
         ([[1.5, -0.5], [0.5, 0.5]], "row 1"),
         ([[np.nan, 0.5], [0.5, 0.5]], "row 1"),
+        ([[0.5, 0.5], [1]], r"expected probabilities as a table of numbers \(2, 2\), got list"),
+        ([["a", "b"], ["c", "d"]], r"expected probabilities as a table of numbers \(2, 2\), got list"),
+        (None, r"expected probabilities \(2, 2\), got \(\)"),
     ],
 )
 def test_probabilities_that_are_none(probabilities, message):
     with pytest.raises(LabelError, match=message):
-        believed(["a", "b"], np.array(probabilities), 2)
+        believed(["a", "b"], probabilities, 2)
+
+
+def test_taught_is_a_pair():
+    texts, labels = texts_of([KNOWN], 20, 0)
+    with pytest.raises(DataError, match=r"expected taught to be \(texts, probabilities\), got a tuple of 1"):
+        elman.TextClassifier(**QUICK).fit(texts, labels, taught=(["a"],))
 
 
 def test_a_part_of_a_split_keeps_its_probabilities():

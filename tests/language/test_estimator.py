@@ -57,6 +57,11 @@ def test_validation_is_what_is_given():
     assert watched.history_[0].validation_loss is None
 
 
+def test_a_seed_beyond_those_that_there_are():
+    with pytest.raises(UsageError, match="seed must be at least 0 and at most 4294967295, got 4294967296"):
+        elman.LanguageModel(seed=2**32)
+
+
 def test_settings_and_what_it_says_of_itself():
     model = elman.LanguageModel("classic-rnn", hidden_size=9, epochs=None)
     assert repr(model) == "LanguageModel('classic-rnn', hidden_size=9)"

@@ -56,7 +56,7 @@ def memory(
         DataError: the music is not there, or the results cannot be read.
         RunFolderError: a folder cannot be written.
     """
-    within("seeds", seeds, 1)
+    within("seeds", seeds, 1, _MOST_SEEDS)
     within("jobs", jobs, 1)
     specs = list(plan(tasks, variants, lengths, seeds, **limits))
     for folder in filter(None, (Path(out), limits.get("keep"))):
@@ -73,6 +73,9 @@ def memory(
         if events is not None:
             events.finished(row)
     return results.read(path)
+
+
+_MOST_SEEDS = 10_000  # all runs are planned before the first
 
 
 def plan(

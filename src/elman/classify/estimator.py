@@ -13,7 +13,6 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .. import language
-from ..errors import DataError
 from ..language.estimator import LanguageModel
 from ..text import mark_of, strings
 from ..training import Epoch
@@ -21,6 +20,7 @@ from . import persistence
 from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
 from .fine_tune import adopt
 from .fit import fit
+from .given import grouped, labelled, pair, watched
 from .model import Classifier
 from .split import Split, class_numbers, find_classes, hold_out
 from .teach import believed
@@ -76,7 +76,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: B strings.
-            y: B labels of any one kind that can be sorted.
+            y: B labels, all of them strings or all of them numbers or booleans.
             validation: (texts, labels) to watch; without it `validation_split` of the rows is held out.
             groups: [B] what a text belongs to, such as its author; those of one group stay on one side of that split.
             taught: (texts, probabilities [N, C]) to learn from beside them, such as what another classifier's
@@ -84,11 +84,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 or are held out are left out. See `classify.teach`.
         Raises:
             DataError, LabelError, SplitError: input that cannot be learned from.
+            UsageError: a setting that cannot be meant, or groups and nothing to hold out.
             DivergedError: the loss stopped being a number.
         """
-        texts = strings(X, "row")
-        if len(texts) != len(y):
-            raise DataError(f"expected one label per text, got {len(texts)} texts and {len(y)} labels")
+        texts, labels = labelled(X, y)
         settings = self.get_params()
         given = settings.pop("pretrained")
         given = [] if given is None else given if isinstance(given, list | tuple) else [given]
@@ -98,15 +97,18 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         config = resolve(**settings)
         if start:
             config = adopt(start, config)
-        classes, numbers = find_classes(y)
+        classes, numbers = find_classes(labels)
         train, held_out = Split(texts, numbers), None
+        if groups is not None:
+            groups = grouped(groups, is_split=validation is None and bool(config.validation_split))
         if validation is not None:
-            watched = strings(validation[0], "row")
-            held_out = Split(watched, class_numbers(validation[1], classes, "validation"))
+            held_texts, held_labels = watched(validation)
+            held_out = Split(held_texts, class_numbers(held_labels, classes, "validation"))
         elif config.validation_split:
             train, held_out = hold_out(train, config.validation_split, config.seed, groups)
         if taught is not None:
-            further = believed(strings(taught[0], "row"), np.asarray(taught[1]), len(classes))
+            further_texts, opinions = pair(taught, "taught", "probabilities")
+            further = believed(strings(further_texts, "row"), opinions, len(classes))
             known = {mark_of(text) for part in (train, held_out) if part is not None for text in part.texts}
             rows = [row for row, text in enumerate(further.texts) if mark_of(text) not in known]
             train = train.with_taught(further.select(np.array(rows, np.int64)))

@@ -8,6 +8,7 @@ The log-ratio of an n-gram says how much more often texts of a class have it tha
   Mesnil et al. 2015 found that it and a recurrent network err on different reviews).
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Self
 
@@ -46,10 +47,12 @@ class NGrams:
         cls, texts: RaggedIds, numbers: NDArray[np.int64], num_classes: int, longest: int, *, balanced: bool, seed: int
     ) -> tuple[Self, "Evidence"]:
         """Learn from texts and their class numbers [B]; also the evidence that the training texts see."""
-        from sklearn.linear_model import LogisticRegression  # a second to import, which prediction need not wait for
+        from sklearn.exceptions import ConvergenceWarning  # a second to import, which prediction need not wait for
+        from sklearn.linear_model import LogisticRegression
 
         columns = [1] if num_classes == 2 else list(range(num_classes))
         keys = frequent_ngrams(texts, longest, _MOST_RATIOS // len(columns))
+        keys = keys if len(keys) else np.zeros(1, np.uint64)  # of no n-gram: what has none has no evidence
         places = ngram_places(texts, longest, keys)
         matrix = _presence(texts, places, len(keys))
         folds = np.random.default_rng(seed).integers(0, min(_FOLDS, len(texts)), len(texts))
@@ -67,7 +70,10 @@ class NGrams:
                 class_weight="balanced" if balanced else None,
                 random_state=seed,
             )
-            regression.fit(_scaled(matrix, ratio[:, column]), own)
+            with warnings.catch_warnings():
+                # Texts that few n-grams tell apart: its scores are weighed by held-out texts, near is near enough.
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                regression.fit(_scaled(matrix, ratio[:, column]), own)
             weight[:, column] = regression.coef_[0]
             bias[column] = regression.intercept_[0]
         return cls(longest, keys, ratio, weight, bias), Evidence(places, held_out, folds)

@@ -58,13 +58,21 @@ def _build(folder: Path, description: dict[str, Any]) -> Classifier:
     network.load_state_dict(model_folder.group(tensors, "network."))
     network.eval()
     scales = [float(scale) for scale in description["scales"]]
-    return Classifier(config, classes, tokenizer, network, _ngrams(config.ngrams, tensors), (scales[0], scales[1]))
+    if len(scales) != 2 or not np.isfinite(scales).all():
+        raise ModelFolderError(f"expected the weights of two scores, got {scales}")
+    ngrams = _ngrams(config.ngrams, len(classes), tensors) if config.ngrams else None
+    return Classifier(config, classes, tokenizer, network, ngrams, (scales[0], scales[1]))
 
 
-def _ngrams(longest: int, tensors: dict[str, Tensor]) -> NGrams | None:
+def _ngrams(longest: int, num_classes: int, tensors: dict[str, Tensor]) -> NGrams:
     arrays = {name: tensor.numpy() for name, tensor in model_folder.group(tensors, "ngrams.").items()}
-    if not longest or not arrays:
-        return None
-    if not len(arrays["keys"]) == len(arrays["ratio"]) == len(arrays["weight"]):
-        raise ModelFolderError("the n-grams, their evidence and their weights are not equally many")
-    return NGrams(longest, arrays["keys"].view(np.uint64), arrays["ratio"], arrays["weight"], arrays["bias"])
+    count, columns = len(arrays.get("keys", ())), 1 if num_classes == 2 else num_classes
+    table = "float32", (count, columns)
+    wanted = {"keys": ("int64", (count,)), "ratio": table, "weight": table, "bias": ("float32", (columns,))}
+    found = {name: (str(array.dtype), array.shape) for name, array in arrays.items()}
+    if found != wanted:
+        raise ModelFolderError(f"expected the n-grams' {wanted}, got {found}")
+    keys = arrays["keys"].view(np.uint64)
+    if not count or not (keys[:-1] < keys[1:]).all():
+        raise ModelFolderError("expected n-grams in their order, got others")
+    return NGrams(longest, keys, arrays["ratio"], arrays["weight"], arrays["bias"])

@@ -41,17 +41,12 @@ class Split:
 
 
 def find_classes(labels: Sequence[Any]) -> tuple[Labels, Rows]:
-    """The distinct labels in sorted order, and each row's class number. Raises LabelError with fewer than two."""
-    values = np.asarray(labels)
-    if values.ndim != 1:
-        raise LabelError(f"expected one label per text, got an array of shape {values.shape}")
-    if values.dtype.kind == "f" and np.isnan(values).any():
-        raise LabelError(f"row {int(np.isnan(values).argmax()) + 1}: the label is missing (nan)")
-    if values.dtype.kind == "O":
-        for row, value in enumerate(values, 1):
-            if value is None or value != value:
-                raise LabelError(f"row {row}: the label is missing ({value})")
-    classes, numbers = np.unique(values, return_inverse=True)
+    """The distinct labels in sorted order, and each row's class number. Raises LabelError with fewer than two.
+
+    Args:
+        labels: those of a file, or as `given.labelled` lets them pass.
+    """
+    classes, numbers = np.unique(np.asarray(labels), return_inverse=True)
     if len(classes) < 2:
         raise LabelError(f"at least two classes are needed, got only {classes.tolist()}")
     return classes, numbers.astype(np.int64)

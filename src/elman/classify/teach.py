@@ -8,9 +8,9 @@ than the labels do. Several teachers are averaged.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import DataError, LabelError, UsageError
 from ..text import LeftOut, mark_of, read_texts
@@ -93,12 +93,17 @@ def label(teachers: Sequence[str | Path], texts: list[str], classes: Labels, *, 
     return believed(texts, total / len(teachers), len(classes))
 
 
-def believed(texts: list[str], probabilities: NDArray[np.floating], num_classes: int) -> Split:
+def believed(texts: list[str], opinions: Any, num_classes: int) -> Split:
     """Texts whose labels are probabilities [B, num_classes].
 
     Raises:
-        LabelError: they are of another shape, negative, or do not sum to 1.
+        LabelError: they are no numbers, of another shape, negative, or do not sum to 1.
     """
+    try:
+        probabilities = np.asarray(opinions, np.float64)
+    except (TypeError, ValueError):
+        wanted = f"a table of numbers {(len(texts), num_classes)}"
+        raise LabelError(f"expected probabilities as {wanted}, got {type(opinions).__name__}") from None
     if probabilities.shape != (len(texts), num_classes):
         raise LabelError(f"expected probabilities {(len(texts), num_classes)}, got {probabilities.shape}")
     sums = probabilities.sum(axis=1)

@@ -5,7 +5,7 @@ Knows nothing of models, labels' meaning or training.
 
 from . import cache, corpus
 from .corpus import DOCUMENTS, Documents
-from .given import strings
+from .given import listed, strings
 from .ids import KEEP, RaggedIds
 from .left_out import LeftOut, Line, mark_of
 from .ngrams import frequent_ngrams, ngram_places
@@ -35,6 +35,7 @@ __all__ = [
     "corpus",
     "frequent_ngrams",
     "lines_of",
+    "listed",
     "mark_of",
     "ngram_places",
     "read_labelled",

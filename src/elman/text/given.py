@@ -1,6 +1,7 @@
-"""Texts that a caller hands over, as a list of strings."""
+"""Texts, and what goes with them, that a caller hands over in memory."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
+from typing import Any
 
 from ..errors import DataError
 
@@ -13,12 +14,22 @@ def strings(texts: Iterable[str], each: str) -> list[str]:
     Raises:
         DataError: no list of strings, such as a single one, a mapping or a table.
     """
-    if isinstance(texts, str):
-        raise DataError("expected a list of texts, got a single string")
-    if isinstance(texts, Mapping) or hasattr(texts, "columns") or not isinstance(texts, Iterable):
-        raise DataError(f"expected a list of texts, got a {type(texts).__name__}")
-    found = list(texts)
+    found = listed(texts, "texts")
     for number, text in enumerate(found, 1):
         if not isinstance(text, str):
             raise DataError(f"{each} {number}: expected a string, got {type(text).__name__}")
     return found
+
+
+def listed(given: Iterable[Any], what: str) -> list[Any]:
+    """A list of what was given, and is called `what` in the error.
+
+    Raises:
+        DataError: something else, or what has no order: a single string, a mapping, a set, a table.
+    """
+    if isinstance(given, str):
+        raise DataError(f"expected a list of {what}, got a single string")
+    has_no_rows = isinstance(given, Mapping | Set) or hasattr(given, "columns") or getattr(given, "ndim", 1) == 0
+    if has_no_rows or not isinstance(given, Iterable):
+        raise DataError(f"expected a list of {what}, got a {type(given).__name__}")
+    return list(given)

@@ -80,8 +80,12 @@ def _description(folder: Path) -> dict[str, Any]:
 
 
 def tensors(folder: Path) -> dict[str, Tensor]:
-    """The weights."""
-    return load_file(folder / WEIGHTS)
+    """The weights. Raises ModelFolderError if one is not a number."""
+    found = load_file(folder / WEIGHTS)
+    for name, tensor in found.items():
+        if not tensor.isfinite().all():
+            raise ModelFolderError(f"expected numbers in {name}, got nan or infinity")
+    return found
 
 
 def check_depth(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:

@@ -66,8 +66,9 @@ class TrainingSettings:
         within("decay", self.decay, 0, 1, above=True)
         within("average", self.average, 0, 1, below=True)
         within("momentum", self.momentum, 0, 1, below=True)
-        for name in ("weight_decay", "decay_start", "warmup", "clip_norm", "clip_value", "patience", "seed"):
+        for name in ("weight_decay", "decay_start", "warmup", "clip_norm", "clip_value", "patience"):
             within(name, getattr(self, name), 0)
+        within("seed", self.seed, 0, 2**32 - 1)  # as far as scikit-learn's go
         for name in ("information_flow_decay", "average_on_plateau"):
             within(name, getattr(self, name), 0)
         if self.average and self.average_on_plateau:
