@@ -1,7 +1,10 @@
 """The n-gram evidence: ratios by counting, each fold blind to itself, and a branch that learns."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+from sklearn import linear_model
 
 import elman
 from conftest import make_reviews
@@ -78,6 +81,13 @@ def test_texts_without_an_ngram_that_comes_again(texts, tmp_path):
     model.save(tmp_path)
     again = elman.TextClassifier.load(tmp_path)
     assert np.array_equal(again.predict_proba(["aa bb", ""]), model.predict_proba(["aa bb", ""]))
+
+
+def test_a_regression_that_has_not_quite_arrived_is_no_news(monkeypatch):
+    """A warning is an error in these tests."""
+    early = partial(linear_model.LogisticRegression, max_iter=1)
+    monkeypatch.setattr(linear_model, "LogisticRegression", early)
+    fit()
 
 
 def test_a_label_cannot_be_read_off_noise():

@@ -39,6 +39,9 @@ def test_parquet(tmp_path):
     parquet.write_table(table, tmp_path / "a.parquet")
     data = read_labelled(tmp_path / "a.parquet")
     assert list(zip(data.texts, data.labels, strict=True)) == ROWS
+    parquet.write_table(pyarrow.table({"label": [b"a"], "text": ["one"]}), tmp_path / "b.parquet")
+    with pytest.raises(LabelError, match="line 1: the label must be a string or a number, got bytes"):
+        read_labelled(tmp_path / "b.parquet")
     (tmp_path / "b.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(DataError, match="not a readable Parquet file"):
         read_labelled(tmp_path / "b.parquet")
@@ -148,6 +151,8 @@ def test_a_text_of_ten_megabytes(tmp_path):
         ("a.csv", b"text,label\nfine,NaN\n", LabelError, "line 2: the label is missing"),
         ("a.jsonl", b'{"text": "x", "label": null}', LabelError, "line 1: the label is missing"),
         ("a.jsonl", b'{"text": "x", "label": NaN}', LabelError, "line 1: the label is missing"),
+        ("a.jsonl", b'{"text": "x", "label": ["a"]}', LabelError, "line 1: the label must be a string or .*, got list"),
+        ("a.jsonl", b'{"text": "x", "label": {"a": 1}}', LabelError, "line 1: the label must be .*, got dict"),
         ("a.jsonl", b'{"text": "x"}\n', ColumnError, "which column is the label"),
         ("a.jsonl", b'{"text": "x", "label": 1}\n{"text"', DataError, "line 2: not a JSON object"),
         ("a.jsonl", b"[1]\n", DataError, "line 1: expected a JSON object, got list"),
@@ -171,8 +176,13 @@ def test_bad_arguments(tmp_path):
     path = write(tmp_path / "a.csv")
     with pytest.raises(ColumnError, match="no column 'body'; the columns found are: id, text, label"):
         read_labelled(path, text_column="body")
-    with pytest.raises(EncodingError, match="unknown encoding 'utf-9'"):
-        read_labelled(path, encoding="utf-9")
+    with pytest.raises(ColumnError, match="one of texts and one of labels, got 'text' for both"):
+        read_labelled(path, text_column="text", label_column="text")
+    for encoding in ("utf-9", "undefined", "rot13"):
+        with pytest.raises(EncodingError, match=f"unknown encoding '{encoding}'"):
+            read_labelled(path, encoding=encoding)
+    with pytest.raises(EncodingError, match="line 1: bytes that are not valid punycode"):
+        read_labelled(path, encoding="punycode")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="one sub-folder per class, found none"):
         read_labelled(tmp_path / "empty")
@@ -184,6 +194,23 @@ def test_half_a_character_is_read_as_unknown(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "a \\ud800 b \\ud83d\\ude00", "label": "\\udc00"}\n')
     rows = read_labelled(tmp_path / "a.jsonl")
     assert (rows.texts, rows.labels) == (["a \ufffd b \U0001f600"], ["\ufffd"])
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz"])
+def test_lines_that_end_in_a_carriage_return_alone(tmp_path, name):
+    content = write(tmp_path / name).read_bytes()
+    content = (gzip.decompress(content) if name.endswith("gz") else content).replace(b"\r\n", b"\r")
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    data = read_labelled(tmp_path / name)
+    assert list(zip(data.texts, data.labels, strict=True)) == ROWS
+    (tmp_path / "b.csv").write_bytes(b"text,label\rfine,1\ra\r")
+    with pytest.raises(DataError, match="line 3: expected 2 columns, got 1"):
+        read_labelled(tmp_path / "b.csv")
+
+
+def test_a_carriage_return_within_quotes_is_of_the_text(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b'text,label\n"a\rb",1\n"c\r\nd",2\n')
+    assert read_labelled(tmp_path / "a.csv").texts == ["a\rb", "c\r\nd"]
 
 
 @pytest.mark.parametrize("name", ["A.TXT", "a.jsonl.txt", "a.TXT.GZ", "a.csv.Txt"])

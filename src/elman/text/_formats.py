@@ -1,6 +1,7 @@
 """One reader per file format: a stream of rows, each with the number of the line it starts on."""
 
 import csv
+import io
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -58,6 +59,8 @@ def choose_columns(found: list[str], wanted: Columns, name: str) -> tuple[str, s
         raise ColumnError(f"{name}: cannot tell which column is the text; say --text-column; found: {listing}")
     if label is None and wanted.need_label:
         raise ColumnError(f"{name}: cannot tell which column is the label; say --label-column; found: {listing}")
+    if text == label:
+        raise ColumnError(f"{name}: expected two columns, one of texts and one of labels, got {text!r} for both")
     for chosen in (text, label, wanted.group):
         if chosen is not None and found.count(chosen) > 1:
             raise ColumnError(f"{name}: {found.count(chosen)} columns are named {chosen!r}; found: {listing}")
@@ -87,7 +90,7 @@ def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str |
     name = str(path)
     csv.field_size_limit(2**31 - 1)
     with open_bytes(path) as file:
-        lines = decoded_lines(file, name, encoding)
+        lines = _ended_anyhow(decoded_lines(file, name, encoding))
         header = next(lines, "")
         delimiter = delimiter or max(",;\t", key=header.count)
         found = next(csv.reader([header], delimiter=delimiter), [])
@@ -112,6 +115,15 @@ def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str |
             raise DataError(f"{name}, line {start}: {error}") from None
         if len(of_last) > 1 and "".join(of_last).count('"') % 2:
             raise DataError(f"{name}, line {last}: a quote that opens there is not closed by the end of the file")
+
+
+def _ended_anyhow(lines: Iterator[str]) -> Iterator[str]:
+    """Those that end in a carriage return alone too, as old spreadsheets write them."""
+    for line in lines:
+        if "\r" in line.removesuffix("\r\n"):
+            yield from io.StringIO(line, newline="")
+        else:
+            yield line
 
 
 def _noted(lines: Iterator[str], raw: list[str]) -> Iterator[str]:

@@ -37,7 +37,7 @@ def decoded_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
     """
     try:
         "".encode(encoding)
-    except LookupError:
+    except (LookupError, ValueError):
         raise EncodingError(f"unknown encoding {encoding!r}: give a name such as utf-8, gb18030 or latin-1") from None
     if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
         lines: Iterator[str] = _wide_lines(file, name, encoding)
@@ -57,8 +57,9 @@ def _narrow_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
             raw = raw.removeprefix(b"\xef\xbb\xbf")
         try:
             yield raw.decode(encoding)
-        except UnicodeDecodeError as error:
-            raise _not_text(name, number, raw[error.start], encoding) from None
+        except UnicodeError as error:
+            byte = raw[error.start] if isinstance(error, UnicodeDecodeError) else None
+            raise _not_text(name, number, byte, encoding) from None
 
 
 def _wide_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import csv
 import importlib.util
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -120,6 +120,8 @@ def _missing(value: Any) -> bool:
 def _label(row: Row, name: str) -> str:
     value: Any = row.label
     missing = _missing(value)
+    if isinstance(value, Collection) and not isinstance(value, str):
+        raise LabelError(f"{name}, line {row.line}: the label must be a string or a number, got {type(value).__name__}")
     label = "" if missing else str(value).strip()
     if isinstance(value, bool):
         label = label.lower()
