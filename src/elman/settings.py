@@ -90,17 +90,16 @@ def resolve(
     preset: str | None = None,
     file: str | Path | None = None,
     given: Mapping[str, Any] | None = None,
-    usual: str | None = None,
 ) -> Config:
     """The settings of a preset, changed by a TOML file and then by values that are not None.
 
-    A TOML file may name its own `preset`; one given here wins over it. If neither does it is `usual`, or the first.
+    A TOML file may name its own `preset`; one given here wins over it. If neither does it is the first.
 
     Raises:
         UsageError: an unknown preset, key or value. DataError: no such file.
     """
     from_file = {} if file is None else read_toml(file)
-    named = from_file.pop("preset", usual or next(iter(presets)))
+    named = from_file.pop("preset", next(iter(presets)))
     preset = named if preset is None else preset
     kept = {name: value for name, value in (given or {}).items() if value is not None}
     merged = {**presets[known("preset", preset, presets)], **from_file, **kept}

@@ -137,6 +137,16 @@ def test_teachers_are_averaged(monkeypatch):
     assert split.numbers.tolist() == [0]
 
 
+def test_a_teacher_whose_labels_are_numbers(tmp_path):
+    """A file's labels are strings, and in another order: "10" comes before "2"."""
+    texts, labels = texts_of([KNOWN], 80, 0)
+    teacher = elman.TextClassifier(**QUICK, epochs=4).fit(texts, [(2, 10)[label] for label in labels])
+    teacher.save(tmp_path)
+    split = classify.teach.label([tmp_path], texts, np.array(["10", "2"]), stage=lambda name: None)
+    assert np.array_equal(split.numbers, 1 - np.array(labels))
+    assert split.probabilities == pytest.approx(teacher.predict_proba(texts)[:, ::-1], abs=1e-6)
+
+
 def test_refusals(tmp_path):
     data = table(tmp_path / "train.tsv", *texts_of([KNOWN], 40, 0))
     config = resolve(**QUICK, epochs=1)

@@ -47,6 +47,5 @@ def test_a_preset_that_is_named_wins_over_the_files(tmp_path):
     file = tmp_path / "p.toml"
     file.write_text('preset = "lstm"\n')
     assert resolve("text-rnn", file) == resolve("text-rnn")
-    assert resolve(None, file) == resolve("lstm") == resolve(None, file, usual="fine-tuned")
-    assert resolve(usual="fine-tuned") == resolve("fine-tuned")
+    assert resolve(None, file) == resolve("lstm")
     assert resolve() == resolve("text-rnn")

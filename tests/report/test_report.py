@@ -4,7 +4,8 @@ import warnings
 
 import pytest
 
-from elman.report import clipping_verdict, overfitting_verdict, plots
+from elman.errors import RunFolderError
+from elman.report import clipping_verdict, overfitting_verdict, plots, write_comparison, write_memory
 
 
 def history(*rows):
@@ -75,3 +76,11 @@ def test_curves_without_validation_or_with_one_epoch(tmp_path):
         plots.curve(history(*rows), "loss").savefig(tmp_path / "a.png")
         axes = plots.curve(history(*rows), "accuracy").axes[0]
         assert len(axes.get_lines()) == 1 + (rows[0][2] is not None)
+
+
+def test_a_picture_that_cannot_be_written_is_named(tmp_path):
+    row = {"preset": "gru", "validation_accuracy": 0.5, "test_accuracy": None, "seconds_per_epoch": 1.0}
+    with pytest.raises(RunFolderError, match=r"none/comparison\.png: cannot be written \(No such file or directory\)"):
+        write_comparison([row], {"gru": [0.5]}, tmp_path / "none")
+    with pytest.raises(RunFolderError, match=r"none/memory\.md: cannot be written"):
+        write_memory([], tmp_path / "none")

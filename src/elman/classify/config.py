@@ -179,9 +179,7 @@ DEFAULT_PRESET = "text-rnn"
 FINE_TUNED = "fine-tuned"  # of a classifier that starts from a language model, unless another is named
 
 
-def resolve(
-    preset: str | None = None, file: str | Path | None = None, *, usual: str = DEFAULT_PRESET, **settings: Any
-) -> ClassifierConfig:
+def resolve(preset: str | None = None, file: str | Path | None = None, **settings: Any) -> ClassifierConfig:
     """The configuration of a preset, changed by a TOML file and then by settings; see `elman.settings.resolve`.
 
     With `vectors` the `embedding_dim` of every preset is 0, which stands for the width of the vectors.
@@ -191,4 +189,4 @@ def resolve(
         vectors = read_toml(file).get("vectors")
     if vectors:
         presets = {name: {**values, "embedding_dim": 0} for name, values in PRESETS.items()}
-    return resolve_settings(ClassifierConfig(), presets, preset, file, settings, usual)
+    return resolve_settings(ClassifierConfig(), presets, preset, file, settings)

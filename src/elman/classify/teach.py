@@ -84,12 +84,14 @@ def label(teachers: Sequence[str | Path], texts: list[str], classes: Labels, *, 
     total = np.zeros((len(texts), len(classes)), np.float64)
     for number, folder in enumerate(teachers, 1):
         teacher = persistence.load(folder)
-        if teacher.classes.tolist() != classes.tolist():
-            raise LabelError(f"{folder} knows the classes {teacher.classes.tolist()}, the data has {classes.tolist()}")
+        known, wanted = (list(map(str, each.tolist())) for each in (teacher.classes, classes))
+        if sorted(known) != sorted(wanted):
+            raise LabelError(f"{folder} knows the classes {known}, the data has {wanted}")
+        columns = [known.index(name) for name in wanted]  # 2 comes before 10, and "10" before "2"
         for start in range(0, len(texts), _CHUNK):
             if start % _SHOWN == 0:
                 stage(f"labelling texts {start:,} to {len(texts):,} by teacher {number} of {len(teachers)}")
-            total[start : start + _CHUNK] += teacher.probabilities(texts[start : start + _CHUNK])
+            total[start : start + _CHUNK] += teacher.probabilities(texts[start : start + _CHUNK])[:, columns]
     return believed(texts, total / len(teachers), len(classes))
 
 

@@ -1,6 +1,7 @@
 """The commands together, and how their errors end."""
 
 import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -59,7 +60,9 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
     try:
-        return _code(get_command(app).main(arguments, prog_name="elman", standalone_mode=False))
+        code = _code(get_command(app).main(arguments, prog_name="elman", standalone_mode=False))
+        sys.stdout.flush()
+        return code
     except Interrupted as stop:
         name = signal.Signals(stop.signal).name
         if stop.in_training:
@@ -78,6 +81,9 @@ def run(arguments: list[str]) -> int:
         if isinstance(error, ElmanError):
             _say(str(error))
             return error.exit_code
+        if isinstance(error, OSError) and error.filename is not None:
+            _say(f"{error.filename}: {error.strerror}")
+            return 1
         if hasattr(error, "format_message"):  # click's usage errors, whichever click typer brings
             if error.format_message():  # empty where the help was shown instead
                 _say(f"{error.format_message()} (see elman --help)")
@@ -91,4 +97,4 @@ def _code(result: object) -> int:
 
 
 def _say(message: str) -> None:
-    err.print(f"elman: {' '.join(message.split())}", markup=False)
+    err.print(f"elman: {' '.join(message.split())}")

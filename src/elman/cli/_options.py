@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from ..settings import read_toml
+
 Data = Annotated[
     str,
     typer.Argument(
@@ -14,6 +16,7 @@ Data = Annotated[
 RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run folder written by elman train or elman pretrain.")
 ]
+ClassifierRun = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder written by elman train.")]
 LanguageRun = Annotated[Path, typer.Argument(metavar="LM", help="A run folder written by elman pretrain.")]
 Texts = Annotated[
     list[str],
@@ -31,6 +34,11 @@ ConfigFile = Annotated[Path | None, typer.Option(help="TOML file with any of the
 def folder_of(data: str, name: str) -> Path:
     """Where a run on some data goes if no folder is given."""
     return Path("runs") / f"{Path(data).name.split('.')[0]}-{name}"
+
+
+def preset_of(given: str | None, config: Path | None, usual: str) -> str:
+    """The preset that was given, or else the one that the TOML file names, or else the usual one."""
+    return given or str((read_toml(config) if config else {}).get("preset", usual))
 
 
 def names_in(text: str) -> tuple[str, ...]:

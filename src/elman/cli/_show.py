@@ -1,5 +1,7 @@
 """What a person sees while a command works: progress on stderr, tables on stdout."""
 
+import json
+import sys
 import time
 from typing import Any
 
@@ -12,8 +14,20 @@ from rich.text import Text
 from ..language import perplexity_of
 from ..training import Epoch, FitEvents, Step
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Neither brackets nor colons are markup: paths, class names and texts have them.
+_PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
+out = Console(**_PLAIN)
+err = Console(stderr=True, **_PLAIN)
+
+
+def json_line(value: Any) -> str:
+    """As JSON in one line, with escapes where standard output cannot show a character."""
+    line = json.dumps(value, ensure_ascii=False)
+    try:
+        line.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return line
 
 
 def bar(*columns: ProgressColumn) -> Progress:
@@ -42,10 +56,10 @@ class TrainingProgress(FitEvents):
         self._started = self._first = 0.0
 
     def stage(self, name: str) -> None:
-        err.print(f"[dim]{name} …[/dim]")
+        err.print(f"{name} …", style="dim")
 
     def found(self, sentence: str) -> None:
-        err.print(sentence, markup=False)
+        err.print(sentence)
 
     def epoch_started(self, epoch: int, first_step: int, steps: int) -> None:
         self._started, self._first = time.monotonic(), -1
@@ -74,7 +88,7 @@ class TrainingProgress(FitEvents):
     def reached(self, count: int) -> None:
         """A count that moves on."""
         if err.is_terminal:
-            err.print(f"[dim]{count:,} tokens[/dim]", end="\r")
+            err.print(f"{count:,} tokens", style="dim", end="\r")
 
     def close(self) -> None:
         """Take the bar away."""
@@ -123,5 +137,5 @@ def class_table(metrics: dict[str, Any]) -> Table:
     table = table_of("class", "precision", "recall", "F1", "texts", left=("class",), gap=2)
     for row in metrics["per_class"]:
         figures = [f"{row[k]:.3f}" for k in ("precision", "recall", "f1")]
-        table.add_row(Text(row["class"]), *figures, f"{row['rows']:,}")
+        table.add_row(row["class"], *figures, f"{row['rows']:,}")
     return table

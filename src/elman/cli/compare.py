@@ -39,7 +39,7 @@ def compare(
             settings=settings,
             config_file=config,
             events=progress,
-            started=lambda preset: err.print(f"[bold]{preset}[/bold]"),
+            started=lambda preset: err.print(preset, style="bold"),
             **reading,
         )
     finally:

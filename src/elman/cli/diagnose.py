@@ -11,7 +11,7 @@ from ._show import err, figure, out, table_of
 
 
 def diagnose(
-    run: options.RunFolder,
+    run: options.ClassifierRun,
     data: options.Data,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Folder of diagnosis.json and diagnosis.html; the run's if not given.")
@@ -65,4 +65,4 @@ def show(found: dict[str, Any]) -> None:
     if found["bptt"]:
         out.print(f"training hands no gradient from one chunk of {found['bptt']} steps to the one before")
     for remedy in found["remedies"]:
-        out.print(f"  try {remedy['flag']}: {remedy['why']}", markup=False)
+        out.print(f"  try {remedy['flag']}: {remedy['why']}")

@@ -1,17 +1,16 @@
 """elman evaluate: a saved model measured on labelled data."""
 
-import json
 from typing import Annotated
 
 import typer
 
 from .. import classify
 from . import _options as options
-from ._show import class_table, metrics_table, out
+from ._show import class_table, json_line, metrics_table, out
 
 
 def evaluate(
-    run: options.RunFolder,
+    run: options.ClassifierRun,
     data: options.Data,
     text_column: options.TextColumn = None,
     label_column: options.LabelColumn = None,
@@ -21,7 +20,7 @@ def evaluate(
     """Measure a trained model on labelled data."""
     metrics = classify.evaluate(run, data, text_column=text_column, label_column=label_column, encoding=encoding)
     if as_json:
-        typer.echo(json.dumps(metrics, ensure_ascii=False))
+        typer.echo(json_line(metrics))
         return
     out.print(metrics_table({data: metrics}))
     out.print(class_table(metrics))

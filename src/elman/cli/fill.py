@@ -9,13 +9,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from .. import language
 from ..errors import UsageError
 from ..text import lines_of, read_texts
 from . import _options as options
-from ._show import bar, out, table_of
+from ._show import bar, json_line, out, table_of
 
 _BAR = 30
 
@@ -71,18 +70,18 @@ def _lines(source: str, text_column: str | None, encoding: str) -> Iterator[str]
 
 def _row(text: str, blanks: list[list[tuple[str, float]]], model: language.TrainedLanguageModel) -> str:
     found = [[{"word": word, "probability": p} for word, p in words] for words in blanks]
-    return json.dumps({"text": text, "blanks": found, "sides": language.sides(model.config)}, ensure_ascii=False)
+    return json_line({"text": text, "blanks": found, "sides": language.sides(model.config)})
 
 
 def _print_tables(text: str, blanks: list[list[tuple[str, float]]], model: language.TrainedLanguageModel) -> None:
     pieces = language.BLANK.split(text)
     for number, words in enumerate(blanks):
         filled = [f"[{words[0][0].strip()}]" if n == number else "___" for n in range(len(blanks))]
-        out.print(Text("".join(a + b for a, b in zip(pieces, [*filled, ""], strict=True))))
+        out.print("".join(a + b for a, b in zip(pieces, [*filled, ""], strict=True)))
         table = table_of("word", "probability", "", left=("word", ""), gap=1)
         for word, probability in words:
             share = probability / max(words[0][1], 1e-30)
-            table.add_row(Text(word), f"{probability:.4f}", "█" * round(_BAR * share))
+            table.add_row(word, f"{probability:.4f}", "█" * round(_BAR * share))
         out.print(table)
     out.print(f"predicted {language.sides(model.config)}")
 

@@ -1,6 +1,5 @@
 """elman predict: one JSON object per text."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +10,11 @@ from rich.progress import TextColumn, TimeElapsedColumn
 from .. import classify
 from ..text import lines_of, read_texts
 from . import _options as options
-from ._show import bar
+from ._show import bar, json_line
 
 
 def predict(
-    run: options.RunFolder,
+    run: options.ClassifierRun,
     file: Annotated[
         str, typer.Argument(help="A .txt file with one text per line, a table, or - for standard input.")
     ] = "-",
@@ -31,6 +30,6 @@ def predict(
     with bar(TextColumn("{task.completed:,} texts"), TimeElapsedColumn()) as shown:
         task = shown.add_task("")
         for row in classify.predict(run, texts):
-            sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+            sys.stdout.write(json_line(row) + "\n")
             shown.advance(task)
     sys.stdout.flush()

@@ -41,7 +41,8 @@ def pretrain(
     settings: dict[str, Any],
 ) -> None:
     """Train a language model on raw text and write a run folder with model, figures and report."""
-    folder = out_folder or options.folder_of(texts[0], preset or language.DEFAULT_PRESET)
+    preset = options.preset_of(preset, config, language.DEFAULT_PRESET)
+    folder = out_folder or options.folder_of(texts[0], preset)
     if resume and config is None:
         config = folder / run_folder.MARKER
     progress = TrainingProgress()

@@ -55,13 +55,14 @@ def train(
     settings: dict[str, Any],
 ) -> None:
     """Train a classifier on labelled text and write a run folder with model, figures and report."""
-    folder = out_folder or options.folder_of(data, preset or classify.DEFAULT_PRESET)
     usual = classify.FINE_TUNED if start or unlabelled else classify.DEFAULT_PRESET
+    preset = options.preset_of(preset, config, usual)
+    folder = out_folder or options.folder_of(data, preset)
     if resume and config is None:
-        resolved = classify.resolve(preset, folder / run_folder.MARKER, usual=usual, **settings)
+        resolved = classify.resolve(preset, folder / run_folder.MARKER, **settings)
         chosen_are(resolved, (name for name, value in settings.items() if value is not None))
     else:
-        resolved = classify.resolve(preset, config, usual=usual, **settings)
+        resolved = classify.resolve(preset, config, **settings)
     progress = TrainingProgress()
     try:
         run = classify.train(

@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from .page import png, write_file
 from .plots import COLOURS, clean
 
 
@@ -39,5 +40,5 @@ def write_comparison(rows: list[dict[str, Any]], histories: dict[str, list[float
     right.set_ylabel("accuracy")
     right.margins(x=0.35, y=0.2)
     path = folder / "comparison.png"
-    figure.savefig(path, dpi=120)
+    write_file(path, png(figure, 120))
     return path

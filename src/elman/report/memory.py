@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from .page import png, write_file
 from .plots import COLOURS, clean
 
 _MARKS = "osD^vPX<>"
@@ -24,9 +25,9 @@ def write_memory(rows: list[Row], folder: Path) -> Path:
     """
     for task, own in _by_task(rows).items():
         figure = success(own) if own[0]["goal"] is not None else figures(own)
-        figure.savefig(folder / f"memory-{task}.png", dpi=120)
+        write_file(folder / f"memory-{task}.png", png(figure, 120))
     page = folder / "memory.md"
-    page.write_text(memory_tables(rows), encoding="utf-8")
+    write_file(page, memory_tables(rows).encode())
     return page
 
 

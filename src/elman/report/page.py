@@ -3,11 +3,14 @@
 import base64
 import io
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 from matplotlib.figure import Figure
+
+from ..errors import RunFolderError
 
 
 def write_page(path: Path, template: str, data: dict[str, Any], **values: Any) -> Path:
@@ -17,14 +20,14 @@ def write_page(path: Path, template: str, data: dict[str, Any], **values: Any) -
         html = environment.get_template(template).render(data=data, **values)
     except UndefinedError as error:
         raise KeyError(error.message) from None
-    _write(path, html.encode("utf-8", "replace"))
+    write_file(path, html.encode("utf-8", "replace"))
     return path
 
 
 def picture(name: str, figure: Figure, folder: Path) -> str:
     """Write a figure as NAME.png; returns it for use in a page."""
     content = png(figure, 130)
-    _write(folder / f"{name}.png", content)
+    write_file(folder / f"{name}.png", content)
     return in_base64(content)
 
 
@@ -42,11 +45,18 @@ def in_base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Beside, and then moved into its place: it is whole or it is the one before."""
+def write_file(path: Path, content: bytes) -> None:
+    """Beside, and then moved into its place: it is whole or it is the one before.
+
+    Raises:
+        RunFolderError: it cannot be written.
+    """
     new = path.with_name(path.name + ".new")
     try:
         new.write_bytes(content)
         new.replace(path)
+    except OSError as error:
+        raise RunFolderError(f"{path}: cannot be written ({error.strerror})") from None
     finally:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
