@@ -105,9 +105,11 @@ def _locked(folder: Path) -> Iterator[None]:
     number = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         os.close(number)
         raise RunFolderError(f"{folder}: another run is writing there") from None
+    except OSError:
+        pass  # a file system without locks
     try:
         yield
     finally:
