@@ -38,16 +38,24 @@ inline Vector<Real> sum_of_lanes(Vector<Real> v) {
     return v;
 }
 
-// Norms of vectors that come block by block, scaled so that float32 squares reach from 1e-25 to 1e12.
+// Norms of vectors that come block by block. Squares of float32 end at 1e-38 and 1e38, which the numbers themselves do
+// too: so they are squared as they are, made larger, and made smaller.
 template <class Real>
 struct Norm {
-    static constexpr Real scale = 1 << 20;
-    Vector<Real> sum = {};
-    void add(Vector<Real> v) { v *= scale, sum += v * v; }
-    Real value() const {
-        const Real squares = sum_of_lanes<Lanes<Real> / 2, Real>(sum)[0];
-        return Real(__builtin_sqrt(double(squares))) / scale;
+    static constexpr double up = 0x1p63, few = 0x1p-100;  // in a sum of less, squares may have vanished
+    Vector<Real> sum = {}, of_small = {}, of_large = {};
+    void add(Vector<Real> v) {
+        sum += v * v;
+        const Vector<Real> small = v * Real(up), large = v * Real(1 / up);
+        of_small += small * small, of_large += large * large;
     }
+    Real value() const {
+        const double squares = total(sum);
+        if (squares < few) return Real(__builtin_sqrt(total(of_small)) / up);
+        if (squares - squares == 0) return Real(__builtin_sqrt(squares));
+        return Real(__builtin_sqrt(total(of_large)) * up);
+    }
+    static double total(Vector<Real> v) { return sum_of_lanes<Lanes<Real> / 2, Real>(v)[0]; }
 };
 
 template <class Real>

@@ -8,6 +8,7 @@ import torch
 
 import elman
 from brute import one_step, state_gradients, states_of, weight_terms
+from elman import ops
 from elman.diagnostics import by_lag, by_position, gradient_norms, jacobian_norms, record, spread, weight_share
 from elman.diagnostics._trace import side_by_side
 from elman.errors import NoRecurrentLayerError, NotAModuleError, UsageError
@@ -64,6 +65,37 @@ def test_norms_by_lag_are_those_of_autograd(layer, loss):
             torch.testing.assert_close(by_lag(values, trace)[:n, row], norms.flip(0))
             torch.testing.assert_close(by_position(values, trace)[:n, row], norms)
             assert by_lag(values, trace)[n:, row].isnan().all()
+
+
+@pytest.mark.parametrize("scale", [1e-32, 1e-28, 1e-19, 1e-16, 1e-14, 1.0, 1e10, 1e18, 1e22, 1e32])
+@pytest.mark.parametrize("tier", ops.kernels.supported_tiers())
+@pytest.mark.parametrize("layer", [RNN, LSTM, GRU, LayerNormLSTM])
+def test_norms_reach_as_far_as_float32(layer, tier, scale):
+    torch.manual_seed(0)
+    layer, x = layer(4, 32), torch.randn(1, 2, 4)
+    with ops.kernels.use_tier(tier), record(layer) as flow:
+        (layer(x)[0].sum() * scale).backward()
+    (trace,) = flow.traces["l0"]
+    torch.testing.assert_close(trace.dh_norm / scale, torch.full((2,), 32**0.5).double(), rtol=1e-5, atol=0)
+    with record(layer.double()) as flow:
+        (layer(x.double())[0].sum() * scale).backward()
+    exact = flow.traces["l0"][0].dgates_norm
+    torch.testing.assert_close(trace.dgates_norm / scale, exact / scale, rtol=1e-4, atol=0)
+
+
+def test_a_gradient_that_explodes_is_seen_to():
+    torch.manual_seed(0)
+    layer, (turned, _) = RNN(4, 32), torch.linalg.qr(torch.randn(32, 32))
+    with torch.no_grad():
+        layer.weight_hh_l0.copy_(1.5 * turned)
+        layer.bias_ih_l0.zero_(), layer.bias_hh_l0.zero_()
+    with record(layer) as flow:
+        (layer(torch.randn(120, 8, 4) * 1e-30)[0][-1].sum() * 1e25).backward()
+    medians = gradient_norms(flow.traces["l0"])["dh"]["median"]
+    assert medians[60] == pytest.approx(1e25 * 32**0.5 * 1.5**60, rel=1e-3)
+    assert medians[-1] == torch.inf  # further back inf - inf is not a number
+    share = weight_share(flow.traces["l0"])
+    assert sum(share["share"]) == pytest.approx(1) and share["within"] > 60
 
 
 def test_lag_0_of_the_reverse_direction_is_the_first_token():
@@ -149,6 +181,15 @@ def test_lags_that_few_texts_have_are_left_out():
     values[4, :3] = 3.0
     found = spread(values)
     assert found["texts"] == [40, 40, 40, 4] and found["median"] == [1, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("column", "median"), [([-1, -1, 0], -1), ([-1, -1, 0, 0], -1), ([1, 1], 1), ([0, 1], 0), ([0, 0, 1], 0)]
+)
+def test_the_lower_of_two_where_one_is_infinite(column, median):
+    infinite = {-1: -torch.inf, 0: 5.0, 1: torch.inf}
+    values = torch.tensor([[infinite[each] for each in column]], dtype=torch.float64)
+    assert spread(values)["median"] == [infinite[median]]
 
 
 def test_every_layer_and_direction_has_its_name():

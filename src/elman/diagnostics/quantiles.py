@@ -29,7 +29,8 @@ def common(values: Tensor) -> Tensor:
 
 
 def quantile(values: Tensor, level: float) -> Tensor:
-    """[T] over the texts; -inf where it would lie between -inf and a number. Values [T, b], each lag with a number."""
+    """[T] over the texts; the lower of two where one is infinite. Values [T, b], each lag with a number."""
     if not len(values):
         return values.new_empty(0)
-    return torch.nanquantile(values, level, dim=1).nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+    between = torch.nanquantile(values, level, dim=1)  # inf - inf is not a number
+    return torch.where(between.isnan(), torch.nanquantile(values, level, dim=1, interpolation="lower"), between)

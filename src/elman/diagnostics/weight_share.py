@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..ops import CELLS, ragged
@@ -30,7 +31,7 @@ def weight_share(traces: list[Trace]) -> dict[str, Any] | None:
     if not len(traces[0].dgates_norm) or not (known.product or known.vectors):
         return None
     norms = side_by_side([by_lag(trace.dgates_norm * _entering(trace), trace) for trace in traces])
-    sums = norms.nan_to_num().sum(1)
+    sums = norms.nan_to_num(posinf=torch.finfo(torch.float32).max).sum(1)
     share = sums / sums.sum() if sums.sum() > 0 else sums
     within = int((share.cumsum(0) < MOST).sum()) if sums.sum() > 0 else None
     return {"share": share.tolist(), "within": within}
