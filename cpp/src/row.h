@@ -58,6 +58,13 @@ struct Norm {
     static double total(Vector<Real> v) { return sum_of_lanes<Lanes<Real> / 2, Real>(v)[0]; }
 };
 
+// Zoneout: the new value, or as much of the old one as `keeps` says; all of it is the old one to the bit.
+template <class Real>
+inline Vector<Real> zoned(Vector<Real> now, Vector<Real> before, Vector<Real> keeps) {
+    const Vector<Real> one = Vector<Real>{} + Real(1);
+    return keeps == one ? before : now + keeps * (before - now);
+}
+
 template <class Real>
 inline Real dot(const Real* a, const Real* b, Index n) {
     Vector<Real> sum = {};

@@ -132,12 +132,12 @@ void forward_rows(const Forward<Real>& f, const Group& group, Real* workspace) {
                 if constexpr (Cell::has_c) s.c_before = load(c + r * width + unit);
                 if constexpr (Normalised<Cell>::of_c) s.inner = lanes.get(normalised_c + unit);
                 Cell::template forward<Real>(product, projected, vectors.values, gate, s);
-                if (f.zoneout_h) s.h += lanes.get(f.zoneout_h + element * H + unit) * (s.h_before - s.h);
+                if (f.zoneout_h) s.h = zoned<Real>(s.h, s.h_before, lanes.get(f.zoneout_h + element * H + unit));
                 store(h + r * width + unit, s.h);
                 lanes.put(f.output + element * H + unit, s.h);
                 if (f.mask) store(entering + r * width + unit, s.h * lanes.get(mask(r, unit)));
                 if constexpr (Cell::has_c) {
-                    if (f.zoneout_c) s.c += lanes.get(f.zoneout_c + element * H + unit) * (s.c_before - s.c);
+                    if (f.zoneout_c) s.c = zoned<Real>(s.c, s.c_before, lanes.get(f.zoneout_c + element * H + unit));
                     store(c + r * width + unit, s.c);
                 }
                 if constexpr (Cell::keeps_gates)

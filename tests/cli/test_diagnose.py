@@ -65,7 +65,7 @@ def test_the_board_has_the_figures(trained):
     board = EventAccumulator(str(trained[0] / "tensorboard"))
     board.Reload()
     steps = [event.step for event in board.Scalars("diagnosis/recurrent.l0/memory")]
-    assert steps[:3] == [0, 1, 2]
+    assert steps[:3] == [0, 1, 2] and max(steps) == 2  # the diagnosis at the end is the last epoch's
     assert "recurrent.l0/jacobian" in board.Tags()["images"]
 
 
@@ -80,6 +80,12 @@ def test_the_page_needs_nothing_else(trained):
     for example in found["examples"]:
         assert len(example["tokens"]) == len(found["layers"][0]["heat"][found["examples"].index(example)])
         assert f">{example['tokens'][0]}</span>" in page
+
+
+def test_all_texts_of_the_sample_are_followed_back(trained, data, tmp_path):
+    assert run("diagnose", trained[0], data, "--out", tmp_path, "--sample", 200).returncode == 0
+    (layer, *_) = read(tmp_path)["layers"]
+    assert layer["jacobian"]["log_gain"]["texts"][0] == layer["gradient"]["dh"]["texts"][0] == 200
 
 
 def test_a_trained_run_is_diagnosed(trained, data, tmp_path):

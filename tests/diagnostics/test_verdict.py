@@ -40,23 +40,27 @@ def test_there_is_something_to_try_and_nothing_that_is_there(cell, kind):
     assert not [r for r in found if r.settings.get("cell") == cell]
     for remedy in found:
         left = remedies(kind, cell, memory=7, length=200, gradient_norm=3.14159, settings=remedy.settings)
-        # the regulariser and truncation exclude each other
-        forbidden = [r for r in found if {*remedy.settings, *r.settings} == {"information_flow", "bptt_truncate"}]
-        assert remedy.flag not in {r.flag for r in left} and len(left) == len(found) - 1 - len(forbidden)
+        assert remedy.flag not in {r.flag for r in left} and len(left) == len(found) - 1
 
 
 def test_flags_hold_the_figures():
     assert "--clip-norm 3.1" in {r.flag for r in remedies("exploding", "lstm", memory=7, length=9, gradient_norm=3.14)}
     flags = {r.flag for r in remedies("vanishing", "rnn_tanh", memory=7, length=200)}
-    assert {"--cell lstm", "--init orthogonal", "--bptt-truncate 14", "--cell leaky --memory 200"} <= flags
+    assert {"--cell lstm", "--init orthogonal", "--cell leaky --memory 200"} <= flags
     assert remedies("healthy", "lstm", memory=7, length=9) == []
+
+
+@pytest.mark.parametrize("norm", [None, 0.0, math.inf, math.nan])
+def test_a_mean_that_was_not_seen_is_not_named(norm):
+    clip = remedies("exploding", "lstm", memory=7, length=9, gradient_norm=norm)[0]
+    assert clip.flag == "--clip-norm 1.0" and "mean" not in clip.why
+    assert "its mean" in remedies("exploding", "lstm", memory=7, length=9, gradient_norm=3.0)[0].why
 
 
 def test_what_the_settings_forbid_is_not_proposed():
     def flags(kind, **settings):
         return {r.flag for r in remedies(kind, "rnn_relu", memory=7, length=200, settings=settings)}
 
-    assert not [f for f in flags("vanishing", information_flow=1.0) if "bptt-truncate" in f]
     assert "--clip-recurrent 1" not in flags("exploding", information_flow=1.0)
     assert "--information-flow 1" not in flags("vanishing", clip_recurrent=1.0, bptt_truncate=None)
     assert "--init default --cell lstm" in flags("vanishing", init="identity")
@@ -75,7 +79,6 @@ def test_what_the_settings_go_beyond_is_not_proposed():
     assert "--learning-rate 0.0003" not in flags("saturated", learning_rate=0.0001)
     assert "--pooling mean" in flags("vanishing", pooling="last")
     assert "--pooling mean" not in flags("vanishing", pooling="last+mean+max")
-    assert "--bptt-truncate 40" in flags("vanishing", bptt_truncate=0)
 
 
 def test_a_gradient_that_is_cut_off_is_not_the_cells_fault():

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-from elman import nn
-from elman.nn import CELLS
+from elman import nn, ops
+from elman.nn import CELLS, ClockworkRNN
 from loops import by_hand
 from tolerances import close
 
@@ -228,3 +228,19 @@ def test_the_printed_layer_tells_its_options(name):
     layer = CELLS[name](5, 6, zoneout=0.25, bptt_truncate=None if name == "scrn" else 3)
     assert "5, 6" in repr(layer) and "zoneout=0.25" in repr(layer)
     assert ("bptt_truncate=3" in repr(layer)) == (name != "scrn")
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+@pytest.mark.parametrize("loud", [1e9, 1e38])
+def test_a_clock_that_rests_keeps_its_state_to_the_bit(loud, gradients):
+    layer = ClockworkRNN(1, 2, nonlinearity="relu", periods=[1, 2])
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.zero_()
+        layer.weight_ih_l0.fill_(1.0)
+    with torch.set_grad_enabled(gradients):
+        output, _ = layer(torch.tensor([1.0, loud, 0.5, 3.0])[:, None, None])
+        native = output[:, 0, 1]
+        with ops.use_backend("reference"):
+            reference = layer(torch.tensor([1.0, loud, 0.5, 3.0])[:, None, None])[0][:, 0, 1]
+    assert native.tolist() == reference.tolist() == [1.0, 1.0, 0.5, 0.5]

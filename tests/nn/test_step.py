@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from elman.errors import ShapeError, UsageError
-from elman.nn import GRU, LSTM, RNN, ClockworkRNN
+from elman.nn import CELLS, GRU, LSTM, RNN, ClockworkRNN
 from tolerances import close
 
 
@@ -40,6 +40,17 @@ def test_a_step_leaves_the_state_it_was_given():
         model.step(torch.randn(2, 3), state)
     for now, then in zip(state, before, strict=True):
         assert torch.equal(now, then)
+
+
+@pytest.mark.parametrize("name", [name for name in CELLS if name != "clockwork"])
+@pytest.mark.parametrize("gradients", [False, True])
+def test_an_output_is_not_the_state(name, gradients):
+    model = CELLS[name](3, 8)
+    with torch.set_grad_enabled(gradients):
+        output, state = model.step(torch.randn(2, 3))
+    before = [s.clone() for s in states(state)]
+    output.detach().fill_(9.0)
+    assert all(torch.equal(s, old) for s, old in zip(states(state), before, strict=True))
 
 
 def test_a_projected_layer_steps_too():

@@ -111,7 +111,7 @@ def diagnose_split(
     config = asdict(classifier.config)
     settings = config | {"init": "orthogonal" if config["init"] == "default" else config["init"]}
     probes = None if exact else diagnostics.PROBES
-    found = diagnostics.diagnose(flow, probes=probes, gradient_norm=norm, settings=settings)
+    found = diagnostics.diagnose(flow, texts=sample, probes=probes, gradient_norm=norm, settings=settings)
     begins = classifier.network.begin_id is not None
     for layer, traces in zip(found["layers"], flow.traces.values(), strict=True):
         layer["heat"] = _heat(traces, begins)
@@ -143,7 +143,7 @@ def write(found: dict[str, Any], folder: Path, *, tensorboard: bool) -> Path:
         board = TensorBoard(folder / "tensorboard")
         for check in found["training"]["checks"] if found["training"] else []:
             board.add(check["epoch"], scalars(check["layers"]))
-        last = len(found["training"]["epochs"]) if found["training"] else 0
+        last = found["training"]["epochs"][-1]["epoch"] if found["training"] else 0
         board.add(last, scalars(found["layers"]), diagnosis_figures(found))
     return write_diagnosis(found, folder)
 

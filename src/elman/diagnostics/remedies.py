@@ -1,5 +1,6 @@
 """What to try against a verdict, most promising first, each as settings of `elman train`."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -68,11 +69,12 @@ def remedies(
         {"cell": "leaky", "memory": max(3, length)},
         "units of several time scales, of which the slow ones keep the gradient (Jaeger et al. 2007)",
     )
+    known = gradient_norm is not None and 0 < gradient_norm < math.inf
     clip = Remedy(
-        {"clip_norm": float(f"{gradient_norm or 1:.2g}")},
-        "the gradient is rescaled where its norm is larger, here its mean in training (Pascanu, Mikolov & Bengio 2013)",
+        {"clip_norm": float(f"{gradient_norm if known else 1:.2g}")},
+        f"the gradient is rescaled where its norm is larger{', here its mean in training' if known else ''} (Pascanu, "
+        "Mikolov & Bengio 2013)",
     )
-    short = Remedy({"bptt_truncate": max(1, 2 * memory)}, "saves time and changes little that is learned now")
     found: list[Remedy] = []
     if kind == "exploding":
         found = [clip, _INSIDE, *([_ORTHOGONAL, _LSTM, _GRU] if cell in _UNGATED else [])]
@@ -81,7 +83,7 @@ def remedies(
     elif kind in ("vanishing", "saturated"):
         found = [_LSTM, _GRU, *([_ORTHOGONAL, _IDENTITY] if cell in _UNGATED else []), leaky]
         found += [_FLOW] if cell in _UNGATED else []
-        found += [_MEAN, short]
+        found += [_MEAN]
     if kind == "saturated":
         found = [_SLOWER, *found]
     if kind == "vanishing" and 0 < (in_use.get("bptt_truncate") or 0) <= memory:

@@ -384,7 +384,7 @@ class Recurrent(Regularised):
             h, c = states[0][layer], states[1][layer] if len(states) > 1 else None
             ops.kernels.step(self.cell, x, h, c, self._weights(layer, False))
             x = h
-        return x, states
+        return x.clone(), states  # what is done to the output is not done to the state
 
 
 def check_sizes(input_size: Any, hidden_size: Any, num_layers: Any, dropout: Any) -> None:

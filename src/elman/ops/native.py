@@ -90,7 +90,8 @@ def recurrent(
     if is_direct(data):
         result = kernels.forward(cell, data, batch_sizes, h_0, c_0, weights, reverse, keep=False, options=options)
     else:
-        keep = torch.is_grad_enabled()
+        # A trace is compared with a second one, made without gradients; what it does not keep is computed again.
+        keep = torch.is_grad_enabled() and not is_traced()
         result = torch.ops.elman.recurrent.default(
             cell, data, batch_sizes, h_0, c_0, *_tensors(weights, options), reverse, keep, *_numbers(options)
         )

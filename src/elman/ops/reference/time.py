@@ -47,7 +47,8 @@ def _size(elements: slice) -> int:
 def _zoned(new: State, old: State, zoneout: tuple[Tensor, ...] | None, elements: slice) -> State:
     if zoneout is None:
         return new
-    return tuple(n + z[elements] * (o - n) for n, o, z in zip(new, old, zoneout, strict=True))
+    kept = (z[elements] for z in zoneout)
+    return tuple(torch.where(z == 1, o, n + z * (o - n)) for n, o, z in zip(new, old, kept, strict=True))
 
 
 def run(
