@@ -65,6 +65,31 @@ def test_without_groups_the_split_is_that_of_a_group_each():
         hold_out(whole, 0.2, 5, ["a", "b"])
 
 
+@pytest.mark.parametrize("huge", [300, 900, 2700])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_group_far_larger_than_the_share_stays_in_training(huge, seed):
+    """Whether it is a group or one text many times, of one class or of both."""
+    numbers = np.arange(huge + 300) % 2
+    groups = ["n/a"] * huge + [None] * 300
+    different = [f"text {row}" for row in range(huge + 300)]
+    equal = ["n/a"] * huge + different[huge:]
+    for texts, of in ((different, groups), (equal, None)):
+        train, validation = hold_out(Split(texts, numbers), 0.1, seed, of)
+        assert 0.05 < len(validation.texts) / len(numbers) < 0.16
+        assert set(validation.texts) <= set(different[huge:]) and set(train.numbers) == {0, 1}
+    in_one = np.where(np.arange(huge + 300) < huge, 0, numbers)
+    validation = hold_out(Split(different, in_one), 0.1, seed, groups)[1]
+    assert set(validation.texts) <= set(different[huge:]) and set(validation.numbers) == {0, 1}
+
+
+def test_where_all_groups_are_larger_than_the_share_the_smallest_is_held_out():
+    numbers = np.repeat([0, 1], 100)
+    groups = [*["a"] * 40, *["b"] * 30, *["c"] * 30, *["d"] * 45, *["e"] * 55]
+    for seed in range(5):
+        validation = hold_out(Split([f"text {row}" for row in range(200)], numbers), 0.1, seed, groups)[1]
+        assert np.bincount(validation.numbers).tolist() == [30, 45]
+
+
 def test_the_seed_decides():
     first, again, other = (hold_out(data(), 0.2, seed=s)[1].texts for s in (1, 1, 2))
     assert first == again != other

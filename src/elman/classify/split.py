@@ -68,6 +68,8 @@ def class_numbers(labels: Sequence[Any], classes: Labels, where: str) -> Rows:
 def hold_out(data: Split, share: float, seed: int, groups: Sequence[Any] | None = None) -> tuple[Split, Split]:
     """Training and validation part: stratified by class, shuffled by `seed`, equal texts on the same side.
 
+    Of each class about this share is held out, and more only where a group is larger and there is no other.
+
     Args:
         groups: [B] what a row belongs to, such as its author; rows of one group are on the same side. None and nan
             stand for a group of its own.
@@ -81,12 +83,7 @@ def hold_out(data: Split, share: float, seed: int, groups: Sequence[Any] | None 
     for number in range(int(numbers.max()) + 1):
         own = [rows for rows in together if numbers[rows[0]] == number]
         wanted = round(share * sum(len(rows) for rows in own))
-        taken = 0
-        for index in generator.permutation(len(own)):
-            if taken >= wanted:
-                break
-            validation.extend(own[index])
-            taken += len(own[index])
+        validation += _drawn([own[index] for index in generator.permutation(len(own))], wanted)
     held_out = np.zeros(len(numbers), bool)
     held_out[validation] = True
     train_rows, validation_rows = np.flatnonzero(~held_out), np.flatnonzero(held_out)
@@ -99,6 +96,18 @@ def hold_out(data: Split, share: float, seed: int, groups: Sequence[Any] | None 
     if missing:
         raise SplitError(f"a validation split of {share:g} leaves {len(missing)} classes without a training row")
     return data.select(generator.permutation(train_rows)), data.select(validation_rows)
+
+
+def _drawn(groups: list[list[int]], wanted: int) -> list[int]:
+    """About as many rows as wanted, of whole groups in their order; one that makes it more than half too many is left.
+
+    If there is no other it is the smallest group.
+    """
+    drawn: list[int] = []
+    for rows in groups:
+        if len(drawn) < wanted and len(drawn) + len(rows) <= 1.5 * wanted:
+            drawn += rows
+    return drawn or (min(groups, key=len) if wanted else [])
 
 
 def _together(texts: Sequence[str], groups: Sequence[Any] | None) -> list[list[int]]:
