@@ -105,7 +105,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             held_texts, held_labels = watched(validation)
             held_out = Split(held_texts, class_numbers(held_labels, classes, "validation"))
         elif config.validation_split:
-            train, held_out = hold_out(train, config.validation_split, config.seed, groups)
+            train, held_out = hold_out(train, classes, config.validation_split, config.seed, groups)
         if taught is not None:
             further_texts, opinions = pair(taught, "taught", "probabilities")
             further = believed(strings(further_texts, "row"), opinions, len(classes))

@@ -61,5 +61,5 @@ def read_data(
             held = read(source)
             held_out[name] = Split(held.texts, class_numbers(held.labels, classes, str(source)))
     if validation is None and share:
-        train, held_out["validation"] = hold_out(train, share, seed, rows.groups)
+        train, held_out["validation"] = hold_out(train, classes, share, seed, rows.groups)
     return Data(rows.source, classes, train, held_out)

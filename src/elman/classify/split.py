@@ -65,12 +65,15 @@ def class_numbers(labels: Sequence[Any], classes: Labels, where: str) -> Rows:
     return result
 
 
-def hold_out(data: Split, share: float, seed: int, groups: Sequence[Any] | None = None) -> tuple[Split, Split]:
+def hold_out(
+    data: Split, classes: Labels, share: float, seed: int, groups: Sequence[Any] | None = None
+) -> tuple[Split, Split]:
     """Training and validation part: stratified by class, shuffled by `seed`, equal texts on the same side.
 
     Of each class about this share is held out, and more only where a group is larger and there is no other.
 
     Args:
+        classes: [C] the labels of the class numbers.
         groups: [B] what a row belongs to, such as its author; rows of one group are on the same side. None and nan
             stand for a group of its own.
     Raises:
@@ -92,9 +95,14 @@ def hold_out(data: Split, share: float, seed: int, groups: Sequence[Any] | None 
             f"a validation split of {share:g} takes no row out of {len(numbers)}; give more rows, a larger "
             "validation_split, a validation file, or validation_split 0 to train without"
         )
-    missing = set(numbers.tolist()) - set(numbers[train_rows].tolist())
+    missing = classes[np.setdiff1d(numbers, numbers[train_rows])].tolist()
     if missing:
-        raise SplitError(f"a validation split of {share:g} leaves {len(missing)} classes without a training row")
+        named = ", ".join(repr(label) for label in missing[:5]) + (", .." if len(missing) > 5 else "")
+        alike = "equal texts" if groups is None else "equal texts and rows of one group"
+        raise SplitError(
+            f"a validation split of {share:g} leaves {len(missing)} classes without a training row ({named}): {alike} "
+            "stay on one side; give these classes more rows, a smaller validation_split, or a validation file"
+        )
     return data.select(generator.permutation(train_rows)), data.select(validation_rows)
 
 
