@@ -227,7 +227,7 @@ def test_a_language_model_and_a_file_are_two_starts(data, file, tmp_path):
     with pytest.raises(UsageError, match=r"a language model brings word vectors of its own; got .*glove.txt"):
         train(data, tmp_path / "run", resolve(vectors=file[0], **QUICK), unlabelled=[data])
     assert not (tmp_path / "run").exists()
-    model = pretrain([], tmp_path / "lm", of_language(hidden_size=4, epochs=1, min_count=1), at_hand=["a b"] * 9)
+    model = pretrain([], tmp_path / "lm", of_language(hidden_size=4, epochs=1, min_count=1), at_hand=["a b", "b a"] * 9)
     with pytest.raises(UsageError, match="a language model brings word vectors of its own"):
         elman.TextClassifier(vectors=file[0], pretrained=model.fitted.model).fit(*make_reviews(20))
 

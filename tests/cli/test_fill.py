@@ -16,7 +16,7 @@ def model(tmp_path_factory):
     (folder / "a.txt").write_text("the film was good from start to end\nit was a bad film and dull\n" * 40)
     done = run(
         "pretrain", folder / "a.txt", "--out", folder / "run", "--objective", "fill", "--documents", "line",
-        "--min-count", 1, "--validation-split", 0.2, *SMALL,
+        "--min-count", 1, "--validation", folder / "a.txt", *SMALL,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"report: {folder / 'run' / 'report.html'}" in done.stdout

@@ -15,7 +15,9 @@ COUNTING = ["one two three four five\nsix seven eight nine ten"] * 12
 @pytest.fixture(scope="module")
 def fitted():
     settings = {"epochs": 40, "learning_rate": 0.04, "dropout": 0.0, "input_dropout": 0.0, "embedding_dropout": 0.0}
-    return elman.LanguageModel(**SMALL, **settings, word_dropout=0.0, weight_drop=0.0).fit(COUNTING)
+    return elman.LanguageModel(**SMALL, **settings, word_dropout=0.0, weight_drop=0.0).fit(
+        COUNTING, validation=COUNTING[:1]
+    )
 
 
 def test_it_learns(fitted):

@@ -101,7 +101,9 @@ def test_it_learns_and_the_run_folder_is_whole(tmp_path):
     plain = dict.fromkeys(("dropout", "input_dropout", "embedding_dropout", "word_dropout", "weight_drop"), 0.0)
     wider = {**SMALL, "embedding_dim": 16, "hidden_size": 24, "epochs": 15, "learning_rate": 0.02}
     config = language.resolve(**wider, **plain)
-    run = language.pretrain([], tmp_path / "lm", config, at_hand=texts, tensorboard=True)
+    held = tmp_path / "held.csv"
+    held.write_text("text\n" + "\n".join(texts[:2]) + "\n")
+    run = language.pretrain([], tmp_path / "lm", config, validation=[held], at_hand=texts, tensorboard=True)
     assert run.metrics["validation"]["perplexity"] < 1.6  # ln 2 / 7 for the first word, nothing for the others: 1.10
     names = {path.name for path in (tmp_path / "lm").iterdir()}
     wanted = {"config.json", "model.safetensors", "tokenizer.json", "config.toml", "metrics.json", "history.csv"}
@@ -113,7 +115,8 @@ def test_it_learns_and_the_run_folder_is_whole(tmp_path):
 
 def test_going_on_keeps_vocabulary_and_network(tmp_path):
     first = train(tmp_path / "first").fitted.model
-    more = language.pretrain([], tmp_path / "more", language.resolve(epochs=1), at_hand=["new words"] * 9, start=first)
+    new = [f"new words {number}" for number in range(9)]
+    more = language.pretrain([], tmp_path / "more", language.resolve(epochs=1), at_hand=new, start=first)
     assert more.fitted.model.tokenizer.to_json() == first.tokenizer.to_json()
     assert language.load(tmp_path / "more").config.hidden_size == 7
     kept = tensors(tmp_path / "first")

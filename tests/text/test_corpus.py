@@ -150,8 +150,43 @@ def test_of_a_single_document_the_last_lines_are_held_out(share, size):
 
 
 def test_one_line_cannot_be_divided():
-    with pytest.raises(DataError, match=r"at least 2 documents, or 2 lines of one, .* got 1"):
-        corpus.hold_out([("one", True)], 0.5, 0)
+    with pytest.raises(DataError, match=r"at least 2 different documents, or 2 lines of one, .* got 1"):
+        corpus.hold_out([("one", True)] * 3, 0.5, 0)
+    with pytest.raises(DataError, match="got 0"):
+        corpus.hold_out([], 0.5, 0)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("share", [0.02, 0.2])
+@pytest.mark.parametrize("others", [1, 3, 300])
+def test_about_the_share_of_the_text_is_held_out(order, share, others):
+    """Beside a book: of notes that are less than the share lines of the book, of many that are more whole ones."""
+    book = [(f"line {number} of the book", number == 1999) for number in range(2000)]
+    notes = [[(f"note {number} of a few words", False), ("and its end", True)] for number in range(others)]
+    lines = [line for document in [book, *notes][::order] for line in document]
+    for seed in range(5):
+        train, held = (list(part) for part in corpus.hold_out(lines, share, seed))
+        assert sorted(text for text, _ in train + held) == sorted(text for text, _ in lines)
+        size = sum(len(text) for text, _ in held) / sum(len(text) for text, _ in lines)
+        assert 0.5 * share < size < 1.5 * share
+        in_notes = {text.split()[0] for text, _ in held} == {"note", "and"}
+        assert in_notes == (others == 300 and share == 0.02)
+        assert sum(is_last for _, is_last in train + held) == others + (1 if in_notes else 2)
+        assert train[-1][1] and held[-1][1]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_no_document_is_learned_from_and_held_out(share):
+    documents = [[(f"text {number}", False), (f"end {number}", True)] for number in range(50)]
+    again = [[(text.upper(), is_last) for text, is_last in document] for document in documents[::2]]
+    lines = [line for document in documents + again + documents[::5] for line in document]
+    for seed in range(5):
+        train, held = ({text.lower() for text, _ in part} for part in corpus.hold_out(lines, share, seed))
+        assert not train & held
+        assert 0.8 * share < sum(text.lower() in held for text, _ in lines) / len(lines) < 1.5 * share
+    book = [("a", False), ("b", False), ("c", True)]
+    train, held = corpus.hold_out(book * 3, 0.1, 0)
+    assert (list(train), list(held)) == ([("a", False), ("b", True)] * 3, [("c", True)] * 3)
 
 
 def test_encoded_text_is_the_lines_ids_with_an_end_after_each(tmp_path, monkeypatch):

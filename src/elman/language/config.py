@@ -27,7 +27,9 @@ class LanguageConfig(TrainingSettings, RecurrentSettings, TextSettings):
     # text
     min_count: int = setting(3, "Times a token must occur to be kept.")
     documents: str = setting("auto", f"What is a document in a .txt file: {', '.join(DOCUMENTS)} (auto: file).")
-    validation_split: float = setting(0.02, "Share of the documents held out when no validation file is given.")
+    validation_split: float = setting(
+        0.02, "Share of the text held out, as whole documents, when no validation file is given."
+    )
     # network
     objective: str = setting("next", "next: predict the next word; fill: a word from those on both sides.")
     direction: str = setting("forward", f"Read documents {' or '.join(DIRECTIONS)}; of the objective next.")

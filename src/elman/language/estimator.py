@@ -56,7 +56,7 @@ class LanguageModel:
         """Train on documents, which also give the vocabulary.
 
         Args:
-            validation: documents to watch; without them `validation_split` of the documents is held out.
+            validation: documents to watch; without them `validation_split` of the text is held out.
         Raises:
             DataError: nothing to learn from. DivergedError: the loss stopped being a number.
         """

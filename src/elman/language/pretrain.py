@@ -63,7 +63,7 @@ def pretrain(
     Args:
         texts: files, folders or built-in names; see `text.Documents`.
         config: the settings; None for the default preset.
-        validation: files to watch instead of held-out documents.
+        validation: files to watch instead of what `corpus.hold_out` holds out.
         leave_out: files whose texts are never learned from, such as a test set that may be among the texts.
         at_hand, leave_out_texts: the same of texts that are no file.
         start: a model to go on from; only the settings of the training are those given.

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from ..errors import DataError, RunFolderError
 from ..settings import choose
 from ._formats import FORMATS, kind_of
 from .ids import RaggedIds
-from .left_out import NOTHING, LeftOut, Line
+from .left_out import NOTHING, LeftOut, Line, mark_of
 from .read import BUILT_IN, read_texts
 from .tokenizer import TextTokenizer
 
@@ -151,45 +152,80 @@ def _together(lines: Iterable[Line]) -> Iterator[list[str]]:
 
 
 def hold_out(documents: Iterable[Line], share: float, seed: int) -> tuple["Part", "Part"]:
-    """Documents drawn at random with this share of them held out; of a single document its last lines.
+    """Documents drawn at random with about this share of the text held out, equal ones on the same side.
+
+    A document with far more than this share is not drawn. If the others are less than the share, as in a single
+    document, the last lines of the longest are held out; if it has but one line, the shortest document.
 
     Returns:
         the part to learn from and the part held out.
     Raises:
         DataError: there is too little text to hold a part of it out.
     """
-    lines = ends = 0
-    for _, is_last in documents:
-        lines, ends = lines + 1, ends + is_last
-    by_line = ends < 2
-    count = lines if by_line else ends
-    if count < 2:
-        raise DataError(f"expected at least 2 documents, or 2 lines of one, to hold a part out, got {count}")
-    size = min(count - 1, max(1, round(share * count)))
-    held = frozenset(range(count - size, count) if by_line else random.Random(seed).sample(range(count), size))
-    return Part(documents, held, by_line, False), Part(documents, held, by_line, True)
+    marks, sizes, lines = _measured(documents)
+    _, first, which = np.unique(marks, return_index=True, return_inverse=True)
+    like, distinct = first[which], np.sort(first)  # of each document the first that is equal, and those alone
+    if len(distinct) < 2 and lines.max(initial=0) < 2:
+        raise DataError(
+            f"expected at least 2 different documents, or 2 lines of one, to hold a part out, got {len(distinct)}"
+        )
+    text, total = np.bincount(like, sizes), sizes.sum()  # with that of those equal to it
+    # Where documents are few one of them is more than the share, and yet the better sample of the others.
+    small = np.flatnonzero(text[like] <= max(1.5 * share, min(0.1, 2 / len(distinct))) * total)
+    begin = 0
+    if len(distinct) > 1 and sizes[small].sum() >= share * total:
+        number = max(1, round(share * (total / sizes[small].sum()) * len(small)))
+        drawn = small[random.Random(seed).sample(range(len(small)), min(number, len(small)))]
+        held = np.array(list(dict.fromkeys(like[drawn].tolist())))
+        enough = 1 + int(np.searchsorted(np.cumsum(np.bincount(like)[held]), number))
+        held = held[: min(enough, len(distinct) - 1)]
+    elif lines.max() > 1:
+        longest = int(np.argmax(text * (lines[: len(text)] > 1)))
+        held, count = np.array([longest]), int(lines[longest])
+        begin = count - min(count - 1, max(1, round(share * (total / text[longest]) * count)))
+    else:
+        held = distinct[[np.argmin(text[distinct])]]
+    chosen = frozenset(np.flatnonzero(np.isin(like, held)).tolist())
+    return Part(documents, chosen, begin, False), Part(documents, chosen, begin, True)
+
+
+def _measured(documents: Iterable[Line]) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
+    """Of each document a mark that equal ones share, its characters and its lines."""
+    marks, sizes, lines = array("Q"), array("q"), array("q")
+    mark, size, count = hashlib.blake2b(digest_size=8), 0, 0
+    for text, is_last in documents:
+        mark.update(mark_of(text))
+        size, count = size + len(text), count + 1
+        if is_last:
+            marks.append(int.from_bytes(mark.digest()))
+            sizes.append(size)
+            lines.append(count)
+            mark, size, count = hashlib.blake2b(digest_size=8), 0, 0
+    return np.array(marks, np.uint64), np.array(sizes, np.int64), np.array(lines, np.int64)
 
 
 @dataclass(frozen=True)
 class Part:
-    """The documents whose number is `chosen` (or is not, without `inside`); their lines if `by_line`."""
+    """Of the documents whose number is `chosen` the lines from `begin` on (or all others, without `inside`)."""
 
     whole: Iterable[Line]
     chosen: frozenset[int]
-    by_line: bool
+    begin: int
     inside: bool
 
     def __iter__(self) -> Iterator[Line]:
-        number = 0
+        document = line = 0
         kept: Line | None = None
         for text, is_last in self.whole:
-            if (number in self.chosen) == self.inside:
+            if (document in self.chosen and line >= self.begin) == self.inside:
                 if kept is not None:
                     yield kept
                 kept = text, is_last
-            number += self.by_line or is_last
+            elif kept is not None:
+                kept = kept[0], True
+            document, line = (document + 1, 0) if is_last else (document, line + 1)
         if kept is not None:
-            yield kept[0], True
+            yield kept
 
 
 class Digest:
