@@ -102,3 +102,8 @@ def test_a_classifier_begins_from_it(fitted):
         elman.TextClassifier(pretrained=given, **settings).fit(texts, labels) for given in (fitted, fitted.model_)
     )
     assert model.config_.hidden_sizes == "8" and (model.predict_proba(texts) == other.predict_proba(texts)).all()
+
+
+def test_an_unknown_setting_of_generation_is_named(fitted):
+    with pytest.raises(UsageError, match="unknown setting 'top_n': choose one of temperature, top_k, top_p"):
+        fitted.generate("one", top_n=3)

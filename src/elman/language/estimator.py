@@ -2,11 +2,12 @@
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Self
 
 from ..errors import UsageError
+from ..settings import known
 from ..text import Line, corpus, strings
 from ..training import Epoch
 from . import persistence
@@ -81,7 +82,12 @@ class LanguageModel:
         Args:
             number: of the sample: each has another text.
             **sampling: see `Sampling`: temperature, top_k, top_p, seed, max_tokens, stop_at_end, allow_unknown.
+        Raises:
+            UsageError: another name, or a value outside of its bounds.
         """
+        names = [field.name for field in fields(Sampling)]
+        for name in sampling:
+            known("setting", name, names)
         return generate(self.trained, prompt, Sampling(**sampling), number)
 
     def fill(self, text: str, top: int = 5) -> list[list[tuple[str, float]]]:
