@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from elman.errors import ColumnError, DataError, RunFolderError, UsageError
-from elman.text import END_ID, Documents, LeftOut, TextTokenizer, corpus
+from elman.text import END_ID, Documents, LeftOut, TextTokenizer, corpus, read_labelled, read_texts
 
 POEM = "one two\n\n  three   four \nfive\n\n\nsix\n"
 
@@ -240,3 +240,6 @@ def test_a_source_without_a_name_is_no_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="got an empty one"):
         list(Documents([""]))
+    for read in (read_labelled, lambda source: read_labelled(source, group_column="film"), read_texts):
+        with pytest.raises(DataError, match="got an empty one"):
+            list(read(""))

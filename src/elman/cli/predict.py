@@ -1,7 +1,6 @@
 """elman predict: one JSON object per text."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,7 +24,7 @@ def predict(
     texts = (
         lines_of(sys.stdin.buffer, "standard input", encoding)
         if file == "-"
-        else read_texts(Path(file), text_column=text_column, encoding=encoding)
+        else read_texts(file, text_column=text_column, encoding=encoding)
     )
     with bar(TextColumn("{task.completed:,} texts"), TimeElapsedColumn()) as shown:
         task = shown.add_task("")

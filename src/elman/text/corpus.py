@@ -17,7 +17,7 @@ from ..settings import choose
 from ._formats import FORMATS, kind_of
 from .ids import RaggedIds
 from .left_out import NOTHING, LeftOut, Line, mark_of
-from .read import BUILT_IN, read_texts
+from .read import BUILT_IN, is_folder, read_texts
 from .tokenizer import TextTokenizer
 
 DOCUMENTS = ("auto", "file", "line", "blank")
@@ -89,9 +89,7 @@ class Documents:
 
     def _files(self) -> Iterator[str | Path]:
         for source in self.sources:
-            if not str(source):
-                raise DataError("expected the name of a file, a folder or built-in data, got an empty one")
-            if str(source) in BUILT_IN or not Path(source).is_dir():
+            if str(source) in BUILT_IN or not is_folder(source):
                 yield source
                 continue
             found = [path for path in sorted(Path(source).rglob("*")) if _is_read(path.relative_to(source), path)]

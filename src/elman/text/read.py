@@ -44,7 +44,7 @@ def read_labelled(
         DataError, EncodingError, ColumnError, LabelError: with the file and the line.
     """
     texts, labels, groups = [], [], []
-    if group_column is not None and (str(data) in BUILT_IN or Path(data).is_dir()):
+    if group_column is not None and (str(data) in BUILT_IN or is_folder(data)):
         raise ColumnError(f"{data}: no column {group_column!r}; only a table has columns")
     for row in _rows(data, Columns(text_column, label_column, group=group_column), encoding):
         texts.append(row.text)
@@ -71,11 +71,18 @@ def lines_of(file: IO[bytes], name: str, encoding: str = "utf-8") -> Iterator[st
         yield line.rstrip("\r\n")
 
 
+def is_folder(source: str | Path) -> bool:
+    """Raises DataError for an empty name, which a Path takes for the current folder."""
+    if not str(source):
+        raise DataError("expected the name of a file, a folder or built-in data, got an empty one")
+    return Path(source).is_dir()
+
+
 def _rows(data: str | Path, columns: Columns, encoding: str) -> Iterator[Row]:
     if str(data) in BUILT_IN:
         return _built_in(str(data))
     path = Path(data)
-    if path.is_dir():
+    if is_folder(data):
         return _class_folders(path, encoding)
     reader = FORMATS.get(kind_of(path))
     if not path.exists():
