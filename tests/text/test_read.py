@@ -1,12 +1,13 @@
 """Every format gives the same rows; every kind of bad file has an error that says where and what."""
 
 import gzip
+import io
 import json
 
 import pytest
 
 from elman.errors import ColumnError, DataError, EncodingError, LabelError
-from elman.text import Documents, read_labelled, read_texts
+from elman.text import Documents, lines_of, read_labelled, read_texts
 
 ROWS = [("a good film", "pos"), ('said "no",\nthen left', "neg"), ("", "neg"), ("好看 é", "pos")]
 
@@ -206,6 +207,14 @@ def test_lines_that_end_in_a_carriage_return_alone(tmp_path, name):
     (tmp_path / "b.csv").write_bytes(b"text,label\rfine,1\ra\r")
     with pytest.raises(DataError, match="line 3: expected 2 columns, got 1"):
         read_labelled(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n", "\r\r\n"])
+def test_lines_of_text_end_as_those_of_a_table(tmp_path, end):
+    (tmp_path / "a.txt").write_bytes(end.join(["one", "two", "three"]).encode())
+    assert list(read_texts(tmp_path / "a.txt")) == ["one", "two", "three"]
+    assert list(Documents([tmp_path / "a.txt"], "line")) == [("one", True), ("two", True), ("three", True)]
+    assert list(lines_of(io.BytesIO((tmp_path / "a.txt").read_bytes()), "input")) == ["one", "two", "three"]
 
 
 def test_a_carriage_return_within_quotes_is_of_the_text(tmp_path):

