@@ -217,6 +217,19 @@ def test_lines_of_text_end_as_those_of_a_table(tmp_path, end):
     assert list(lines_of(io.BytesIO((tmp_path / "a.txt").read_bytes()), "input")) == ["one", "two", "three"]
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+@pytest.mark.parametrize("blank", ["\n", "\r\n \r\n", "\ufeff\n\n"])
+def test_blank_lines_before_the_header_are_passed_over(tmp_path, name, blank):
+    content = write(tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(blank.encode() + content)
+    data = read_labelled(tmp_path / name)
+    assert list(zip(data.texts, data.labels, strict=True)) == ROWS
+    (tmp_path / name).write_bytes(blank.encode() + content + b"x\r\n")
+    line = (blank.encode() + content).count(b"\n") + 1
+    with pytest.raises(DataError, match=f"line {line}: expected 3 columns, got 1"):
+        read_labelled(tmp_path / name)
+
+
 def test_a_carriage_return_within_quotes_is_of_the_text(tmp_path):
     (tmp_path / "a.csv").write_bytes(b'text,label\n"a\rb",1\n"c\r\nd",2\n')
     assert read_labelled(tmp_path / "a.csv").texts == ["a\rb", "c\r\nd"]

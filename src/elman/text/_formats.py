@@ -85,12 +85,12 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str | None = None) -> Iterator[Row]:
-    """CSV or TSV with a header line; the delimiter of a .csv may be `,` `;` or a tab."""
+    """CSV or TSV with a header line, which blank ones may precede; the delimiter of a .csv may be `,` `;` or a tab."""
     name = str(path)
     csv.field_size_limit(2**31 - 1)
     with open_bytes(path) as file:
         lines = ended_anyhow(decoded_lines(file, name, encoding))
-        header = next(lines, "")
+        at, header = next(((at, line) for at, line in enumerate(lines, 1) if line.strip()), (1, ""))
         delimiter = delimiter or max(",;\t", key=header.count)
         found = next(csv.reader([header], delimiter=delimiter), [])
         text, label = choose_columns(found, columns, name)
@@ -98,7 +98,7 @@ def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str |
         reader = csv.reader(_noted(lines, raw), delimiter=delimiter)
         text_at = found.index(text)
         label_at, group_at = (None if c is None else found.index(c) for c in (label, columns.group))
-        start = last = 2
+        start = last = at + 1
         of_last: list[str] = []
         try:
             for values in reader:
@@ -109,7 +109,7 @@ def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str |
                 if values:
                     given, group = (None if at is None else values[at] for at in (label_at, group_at))
                     yield Row(values[text_at], given, start, group)
-                start = reader.line_num + 2
+                start = at + reader.line_num + 1
         except csv.Error as error:
             raise DataError(f"{name}, line {start}: {error}") from None
         if len(of_last) > 1 and "".join(of_last).count('"') % 2:
