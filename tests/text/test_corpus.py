@@ -223,6 +223,8 @@ def test_nothing_to_encode_and_nowhere_to_write(tmp_path):
         ("caf\u00e9 one two", "cafe\u0301 ONE two"),
         ("the film\u2026", "the \ufb01lm..."),
         ("it's good.", "it 's good ."),
+        ("STRASSE", "stra\u00dfe"),
+        *(("a good film", f"a go{invisible}od film") for invisible in "\u00ad\u200b\u200c\u200d\u2060\ufeff"),
     ],
 )
 @pytest.mark.parametrize("turned", [False, True])

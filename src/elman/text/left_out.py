@@ -75,7 +75,7 @@ NOTHING = LeftOut()
 
 
 def mark_of(text: str) -> bytes:
-    """Of a text, the same whatever its case, spaces and <br>, and whichever form its characters have in Unicode."""
+    """The same whatever the case, spaces, <br>, invisible characters, and the form of the others in Unicode."""
     return hashlib.blake2b(_plain(text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
@@ -83,7 +83,10 @@ _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
 def _plain(text: str) -> str:
-    """What the tokenizers that split words make of it, without any space."""
+    """What is seen of it, without case and any space."""
     if "<" in text:
         text = _BREAK.sub(" ", text)
-    return "".join((text if text.isascii() else unicodedata.normalize("NFKC", text)).lower().split())
+    if not text.isascii():
+        text = "".join(character for character in text if unicodedata.category(character) != "Cf")
+        text = unicodedata.normalize("NFKC", text)
+    return "".join(text.casefold().split())
