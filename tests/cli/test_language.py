@@ -1,7 +1,6 @@
 """`elman perplexity` and `elman generate` on a small model."""
 
 import json
-import sys
 
 import pytest
 import torch
@@ -112,11 +111,21 @@ def test_settings_of_what_was_not_asked_for_are_refused(folder, capsys, option, 
     refused(capsys, 2, f"{option} is of --{of}", "perplexity", folder / "forward", folder / "a.txt", option, value)
 
 
-def test_json_has_no_infinity(folder, capsys, monkeypatch):
-    scores = sys.modules["elman.language.perplexity"].Scores  # the name of the module is that of the function too
-    monkeypatch.setattr(scores, "perplexity", property(lambda scores: float("inf")))
-    found = printed(capsys, "perplexity", folder / "forward", folder / "a.txt", "--json").out
-    assert json.loads(found, parse_constant=lambda name: pytest.fail(name))["perplexity"] is None
+def test_json_has_no_infinity(folder, capsys, tmp_path):
+    (tmp_path / "a.txt").write_text(TEXT * 10)
+    loud = ["--optimizer", "sgd", "--learning-rate", 1e8, "--clip-norm", 0, "--min-count", 1, "--epochs", 1]
+    size = ["--embedding-dim", 6, "--hidden-size", 5, "--out", tmp_path / "lm"]
+    assert "perplexity inf" in printed(capsys, "pretrain", tmp_path / "a.txt", *loud, *size).out
+    rows = ["--out", tmp_path / "rows.jsonl", "--json"]
+    figures = printed(capsys, "perplexity", tmp_path / "lm", folder / "a.txt", *rows).out
+    for text in (figures, *((tmp_path / name).read_text() for name in ("rows.jsonl", "lm/report.json"))):
+        json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    assert json.loads(figures)["perplexity"] is None
+    assert json.loads((tmp_path / "rows.jsonl").read_text())["perplexity"] is None
+    assert json.loads((tmp_path / "lm" / "metrics.json").read_text())["validation"]["perplexity"] is None
+    page = (tmp_path / "lm" / "report.html").read_text()
+    printed(capsys, "report", tmp_path / "lm")
+    assert (tmp_path / "lm" / "report.html").read_text() == page
 
 
 def test_a_source_without_a_name_is_refused(folder, capsys):

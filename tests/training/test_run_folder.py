@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 
 from elman.errors import RunFolderError
-from elman.training import run_folder, write_text
+from elman.training import run_folder, to_json, write_text
 
 NEW = "# A run of Elman\nnew"
 
@@ -133,6 +133,12 @@ def test_a_file_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypat
     with pytest.raises(RunFolderError, match="a: cannot be written"):
         write_text(tmp_path / "a", "new")
     assert contents(tmp_path) == {"a": "old \\ud800"}
+
+
+def test_json_says_null_for_what_it_has_no_word_for():
+    inf, nan = float("inf"), float("nan")
+    assert to_json({"a": [1.5, inf, (nan, -inf)], "é": None}) == '{"a": [1.5, null, [null, null]], "é": null}'
+    assert to_json(["é", nan], ensure_ascii=True) == '["\\u00e9", null]'
 
 
 def fail_to_write():

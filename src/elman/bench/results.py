@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..training import run_folder, write_text
+from ..training import run_folder, to_json, write_text
 from ._task import bounds
 from .tasks import TASKS
 
@@ -74,7 +74,7 @@ def add(path: Path, row: Row) -> None:
     """
     run_folder.make(path.parent)
     others = [known for known in read(path) if key(known) != key(row)]
-    write_text(path, "".join(json.dumps(each) + "\n" for each in (*others, row)))
+    write_text(path, "".join(to_json(each) + "\n" for each in (*others, row)))
 
 
 def summary(rows: Iterable[Row]) -> list[Row]:

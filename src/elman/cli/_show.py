@@ -1,6 +1,5 @@
 """What a person sees while a command works: progress on stderr, tables on stdout."""
 
-import json
 import sys
 import time
 from typing import Any
@@ -12,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..language import perplexity_of
-from ..training import Epoch, FitEvents, Step
+from ..training import Epoch, FitEvents, Step, to_json
 
 # Neither brackets nor colons are markup: paths, class names and texts have them.
 _PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
@@ -22,11 +21,11 @@ err = Console(stderr=True, **_PLAIN)
 
 def json_line(value: Any) -> str:
     """As JSON in one line, with escapes where standard output cannot show a character."""
-    line = json.dumps(value, ensure_ascii=False)
+    line = to_json(value)
     try:
         line.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
-        return json.dumps(value)
+        return to_json(value, ensure_ascii=True)
     return line
 
 

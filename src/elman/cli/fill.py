@@ -1,6 +1,5 @@
 """elman fill: missing words of texts, or how often the model finds them."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -102,7 +101,7 @@ def _accuracy(
 
 def _print_accuracy(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json_line(found))
         return
     out.print(f"top-1 accuracy {found['top_1']:.4f}, top-5 {found['top_5']:.4f} on {found['words']:,} words")
     out.print(f"predicted {found['sides']}")

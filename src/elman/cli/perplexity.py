@@ -1,7 +1,5 @@
 """elman perplexity: how well a language model predicts text."""
 
-import json
-import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +9,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from .. import language
 from ..errors import UsageError
 from . import _options as options
-from ._show import bar, out
+from ._show import bar, json_line, out
 
 
 def perplexity(
@@ -68,9 +66,7 @@ def perplexity(
         )
     figures = scores.figures()
     if as_json:
-        # JSON has no word for infinity.
-        finite = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in figures.items()}
-        typer.echo(json.dumps(finite))
+        typer.echo(json_line(figures))
         return
     counts = f"{figures['tokens']:,} tokens in {figures['documents']:,} documents"
     out.print(f"{scores.measure} {scores.perplexity:.2f} on {counts}")

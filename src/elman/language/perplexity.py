@@ -1,6 +1,5 @@
 """Measuring a language model on text."""
 
-import json
 import math
 import tempfile
 import time
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..text import UNKNOWN_ID, Documents, Line, corpus
-from ..training import write_text
+from ..training import to_json, write_text
 from . import persistence
 from .cache import Cache
 from .model import TrainedLanguageModel
@@ -108,7 +107,7 @@ def perplexity(
     lines = Documents(texts, documents or model.config.documents, text_column, encoding)
     scores = score(model, lines, cache=cache, dynamic=dynamic, progress=progress)
     if out is not None:
-        write_text(Path(out), "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in scores.rows()))
+        write_text(Path(out), "".join(to_json(row) + "\n" for row in scores.rows()))
     return scores
 
 

@@ -137,7 +137,7 @@ def shaded(words: list[tuple[str, float]], vocabulary: int) -> list[tuple[str, s
 
 
 def _perplexity(loss: float) -> float:
-    return math.exp(min(loss, 700))
+    return math.exp(min(loss, 500))  # beyond it the ticks and the margin of an axis are no floats any more
 
 
 def _figure(loss: float) -> str:

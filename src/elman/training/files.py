@@ -1,6 +1,7 @@
 """Files that are whole or those before: written beside, synced to the disk, and moved into their place."""
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -34,9 +35,22 @@ def write_text(path: Path, text: str) -> None:
         save_text(new, text)
 
 
+def to_json(value: Any, *, indent: int | None = None, ensure_ascii: bool = False) -> str:
+    """As strict JSON: null for a number that it has no word for, which are infinity and what is no number."""
+    return json.dumps(_with_null(value), indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
+
+
+def _with_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_null(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_null(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
     """A JSON file, atomically. Raises RunFolderError if it cannot be written."""
-    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
+    write_text(path, to_json(value, indent=indent) + "\n")
 
 
 @contextmanager

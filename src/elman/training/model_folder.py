@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .. import __version__
 from ..errors import ElmanError, ModelFolderError
-from .files import beside, make, save_tensors, save_text
+from .files import beside, make, save_tensors, save_text, to_json
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 _FORMAT = 1
@@ -38,7 +38,7 @@ def write(folder: Path, kind: str, tensors: dict[str, Tensor], tokenizer: str, d
         beside(folder / TOKENIZER) as words,
         beside(folder / WEIGHTS) as weights,
     ):
-        save_text(new_config, json.dumps(described, indent=2, ensure_ascii=False) + "\n")
+        save_text(new_config, to_json(described, indent=2) + "\n")
         save_text(words, tokenizer)
         save_tensors(weights, tensors, {"elman": __version__})
         (folder / CONFIG).unlink(missing_ok=True)
