@@ -235,6 +235,20 @@ def test_stopped_and_resumed_equals_uninterrupted(data, tmp_path, how):
     assert whole == parts
 
 
+@pytest.mark.parametrize("command", ["train", "pretrain"])
+def test_resume_begins_what_has_no_checkpoint_yet(data, tmp_path, command):
+    line = [command, data / "train.jsonl", "--epochs", 1, *FAST, "--out"]
+    assert run(*line, tmp_path / "whole").returncode == 0
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / "config.toml").write_bytes((tmp_path / "whole" / "config.toml").read_bytes())
+    for name, settings in (("killed", ()), ("new", line[2:-1])):
+        done = run(command, data / "train.jsonl", "--out", tmp_path / name, "--resume", *settings)
+        assert done.returncode == 0, done.stderr
+        model = [(tmp_path / each / "model.safetensors").read_bytes() for each in (name, "whole")]
+        assert model[0] == model[1]
+    refused(run(*line, tmp_path / "new", "--resume"), 1, "the run is finished")
+
+
 def test_a_full_disk_leaves_no_half_written_file(data, tmp_path):
     def no_file_over_20_kilobytes():
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))

@@ -88,7 +88,9 @@ def test_a_folder_that_is_no_run_is_never_replaced(capsys, tmp_path, csv_file):
     refused(capsys, ["train", csv_file, "--out", tmp_path / "mine"], 1, "the folder exists")
     refused(capsys, ["train", csv_file, "--out", tmp_path / "mine", "--overwrite"], 1, "not a run of Elman")
     refused(capsys, ["train", csv_file, "--out", csv_file, "--overwrite"], 1, "not a folder")
-    refused(capsys, ["train", csv_file, "--out", tmp_path / "new", "--resume"], 1, "new", "cannot be read")
+    refused(capsys, ["train", csv_file, "--out", tmp_path / "mine", "--resume"], 1, "not a run of Elman")
+    (tmp_path / "mine" / "config.toml").write_text("title = 'another program'")
+    refused(capsys, ["pretrain", csv_file, "--out", tmp_path / "mine", "--resume"], 1, "not a run of Elman")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 

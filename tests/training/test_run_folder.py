@@ -61,8 +61,9 @@ def test_one_that_can_be_gone_on_with_stays(tmp_path, made):
     fail(tmp_path / "run", made)
     assert contents(tmp_path / "run") == {run_folder.MARKER: NEW, made: "new"}
     assert not any(path.name.startswith(".") for path in (tmp_path / "run").iterdir())
-    with run_folder.begun(tmp_path / "run", "newer", resume=True):
-        assert contents(tmp_path / "run") == {run_folder.MARKER: NEW, made: "new"}
+    if made != "config.json":  # which is a finished run
+        with run_folder.begun(tmp_path / "run", "newer", resume=True) as goes_on:
+            assert goes_on and contents(tmp_path / "run") == {run_folder.MARKER: NEW, made: "new"}
 
 
 def test_one_that_was_killed_before_it_began_gives_back_what_it_set_aside(tmp_path, monkeypatch):
@@ -75,6 +76,54 @@ def test_one_that_was_killed_before_it_began_gives_back_what_it_set_aside(tmp_pa
     fail(tmp_path / "run", "work/train.ids.npy")
     assert contents(tmp_path / "run") == before
     killed.gen.close()
+
+
+@pytest.mark.parametrize("files", [None, (), (".before/",), (".before/", "config.toml.new")])
+def test_resume_begins_where_there_is_nothing(tmp_path, files):
+    folder = tmp_path / "run"
+    for name in files or ():
+        (folder / name).mkdir(parents=True) if name.endswith("/") else (folder / name).write_text("half")
+    if files == ():
+        folder.mkdir()
+    assert run_folder.settings_of(folder) is None
+    assert not run_folder.check(folder, overwrite=False, resume=False)
+    with run_folder.begun(folder, "new", resume=True) as goes_on:
+        assert not goes_on and (folder / run_folder.MARKER).read_text() == NEW
+
+
+@pytest.mark.parametrize("files", [(), ("work/train.ids.npy", "language-model/config.toml", "unlabelled.json")])
+def test_resume_begins_anew_what_was_killed_before_its_first_checkpoint(tmp_path, files):
+    folder = tmp_path / "run"
+    run_folder.make(folder / run_folder.WORK)
+    run_folder.write_settings(folder, "new")
+    for name in files:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("killed")
+    assert run_folder.settings_of(folder).read_text() == NEW
+    with run_folder.begun(folder, "new", resume=True) as goes_on:
+        assert not goes_on and not (folder / run_folder.WORK).exists()
+    assert contents(folder) == {run_folder.MARKER: NEW}
+
+
+def test_resume_begins_anew_what_was_killed_in_the_place_of_a_run(tmp_path):
+    finished(tmp_path / "run" / ".before")
+    for how in ({"resume": True, "overwrite": False}, {"resume": False, "overwrite": True}):
+        assert not run_folder.check(tmp_path / "run", **how)
+    with pytest.raises(RunFolderError, match="the folder exists"):
+        run_folder.check(tmp_path / "run", resume=False, overwrite=False)
+    with run_folder.begun(tmp_path / "run", "new", resume=True):
+        (tmp_path / "run" / "config.json").write_text("new")
+    assert contents(tmp_path / "run") == {run_folder.MARKER: NEW, "config.json": "new"}
+
+
+def test_resume_leaves_a_finished_run(tmp_path):
+    before = finished(tmp_path / "run")
+    with (
+        pytest.raises(RunFolderError, match="no checkpoint to resume from: the run is finished"),
+        run_folder.begun(tmp_path / "run", "new", resume=True),
+    ):
+        pass
+    assert contents(tmp_path / "run") == before
 
 
 def test_what_is_no_runs_stays(tmp_path):
@@ -93,8 +142,10 @@ def test_what_is_no_runs_stays(tmp_path):
 @pytest.mark.parametrize("content", ["", "{}", '{"model_type": "bert"}', "learning_rate = 1", "\xff"])
 def test_another_programs_folder_is_not_replaced(tmp_path, name, content):
     (tmp_path / name).write_text(content, encoding="latin-1")
-    with pytest.raises(RunFolderError, match="is not a run of Elman"):
-        run_folder.check(tmp_path, overwrite=True, resume=False)
+    for how in ({"overwrite": True, "resume": False}, {"overwrite": False, "resume": True}):
+        with pytest.raises(RunFolderError, match="is not a run of Elman"):
+            run_folder.check(tmp_path, **how)
+    assert run_folder.settings_of(tmp_path) is None
     assert (tmp_path / name).read_text(encoding="latin-1") == content
 
 

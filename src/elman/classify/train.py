@@ -25,7 +25,7 @@ from .reading import Data, read_data
 from .split import Split
 from .summary import layers
 from .teach import check_taught, taught_split
-from .unlabelled import pretrained, under_way
+from .unlabelled import pretrained
 from .vectors import with_width
 
 
@@ -86,7 +86,7 @@ def train(
         validation: a labelled file to watch instead of held-out training rows.
         test: a labelled file measured once, at the end.
         group_column: rows that are equal in it, such as reviews of one film, are on one side of the split.
-        resume: go on from the checkpoint in `out`, with the same data and settings.
+        resume: go on from the checkpoint in `out`, with the same data and settings; begin if there is none yet.
         diagnose: watch the gradient through time and write diagnosis.json and diagnosis.html; see `classify.diagnose`.
         start: a language model to begin from, or a forward and a backward one; `config` is then one of the preset
             "fine-tuned" unless given.
@@ -103,8 +103,7 @@ def train(
     out = Path(out)
     config = config or resolve(FINE_TUNED if start or unlabelled else DEFAULT_PRESET)
     _check_asked(config, start, unlabelled, language_config, teachers, taught, diagnose)
-    if not (resume and under_way(out)):
-        run_folder.check(out, overwrite=overwrite, resume=resume)
+    run_folder.check(out, overwrite=overwrite, resume=resume)
     config = with_width(config)
 
     events.stage("reading")
@@ -126,7 +125,7 @@ def train(
         further = taught_split(teachers, taught, read, text_column=text_column, encoding=encoding, events=events)
     read_seconds = time.monotonic() - started
 
-    with run_folder.begun(out, to_toml(config), resume=resume, overwrite=overwrite):
+    with run_folder.begun(out, to_toml(config), resume=resume, overwrite=overwrite) as goes_on:
         with stop_requests() as stop:
             if unlabelled:
                 start = pretrained(
@@ -138,12 +137,12 @@ def train(
                     config=language_config,
                     text_column=text_column,
                     encoding=encoding,
-                    resume=resume,
+                    resume=goes_on,
                     events=events,
                 )
                 config = adopt(start, config)
                 run_folder.write_settings(out, to_toml(config))
-                resume = (out / run_folder.CHECKPOINT).exists()
+                goes_on = (out / run_folder.CHECKPOINT).exists()
             train_split = read.train if further is None else read.train.with_taught(further)
             fitted = _fitted(
                 out,
@@ -152,7 +151,7 @@ def train(
                 config,
                 events=events,
                 listeners=[TensorBoard(out / "tensorboard")] if tensorboard else [],
-                resume=resume,
+                resume=goes_on,
                 stop=stop,
                 watch_gradients=diagnose,
                 start=start,

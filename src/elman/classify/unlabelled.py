@@ -19,12 +19,6 @@ LANGUAGE_MODEL = "language-model"  # folder inside a run; the backward one has "
 _ASKED = "unlabelled.json"  # what the language model of a run is made of
 
 
-def under_way(out: Path) -> bool:
-    """Whether the language model of a run was begun, and its classifier was not."""
-    ended = [out / run_folder.CHECKPOINT, out / model_folder.CONFIG]
-    return (out / _ASKED).exists() and not any(path.exists() for path in ended)
-
-
 def pretrained(
     out: Path,
     unlabelled: Sequence[str | Path],

@@ -26,7 +26,7 @@ TextColumn = Annotated[str | None, typer.Option(help="Column of the text; guesse
 LabelColumn = Annotated[str | None, typer.Option(help="Column of the label; guessed when obvious.")]
 Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing run.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the run folder.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the run folder, or begin.")]
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Write event files into the run folder.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="TOML file with any of the settings below.")]
 

@@ -44,7 +44,7 @@ def pretrain(
     preset = options.preset_of(preset, config, language.DEFAULT_PRESET)
     folder = out_folder or options.folder_of(texts[0], preset)
     if resume and config is None:
-        config = folder / run_folder.MARKER
+        config = run_folder.settings_of(folder)
     progress = TrainingProgress()
     try:
         run = language.pretrain(

@@ -58,11 +58,10 @@ def train(
     usual = classify.FINE_TUNED if start or unlabelled else classify.DEFAULT_PRESET
     preset = options.preset_of(preset, config, usual)
     folder = out_folder or options.folder_of(data, preset)
-    if resume and config is None:
-        resolved = classify.resolve(preset, folder / run_folder.MARKER, **settings)
+    own = run_folder.settings_of(folder) if resume and config is None else None
+    resolved = classify.resolve(preset, own or config, **settings)
+    if own is not None:
         chosen_are(resolved, (name for name, value in settings.items() if value is not None))
-    else:
-        resolved = classify.resolve(preset, config, **settings)
     progress = TrainingProgress()
     try:
         run = classify.train(

@@ -67,7 +67,7 @@ def pretrain(
         leave_out: files whose texts are never learned from, such as a test set that may be among the texts.
         at_hand, leave_out_texts: the same of texts that are no file.
         start: a model to go on from; only the settings of the training are those given.
-        resume: go on from the checkpoint in `out`, with the same data and settings.
+        resume: go on from the checkpoint in `out`, with the same data and settings; begin if there is none yet.
     Raises:
         DataError, RunFolderError, CheckpointError, DivergedError, UsageError.
         Interrupted: Ctrl-C or SIGTERM; the checkpoint is written.
@@ -87,7 +87,7 @@ def pretrain(
     if not validation and config.validation_split:
         train, held = corpus.hold_out(train, config.validation_split, config.seed)
     work = out / run_folder.WORK
-    with run_folder.begun(out, to_toml(config), resume=resume, overwrite=overwrite):
+    with run_folder.begun(out, to_toml(config), resume=resume, overwrite=overwrite) as goes_on:
         try:
             with stop_requests() as stop:
                 fitted = fit(
@@ -99,7 +99,7 @@ def pretrain(
                     start=start,
                     events=events,
                     listeners=[TensorBoard(out / "tensorboard")] if tensorboard else [],
-                    resume=resume,
+                    resume=goes_on,
                     stop=stop,
                 )
         except DivergedError as error:

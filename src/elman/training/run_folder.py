@@ -42,28 +42,51 @@ _OWN = (
 )  # fmt: skip
 
 
-def check(folder: Path, *, overwrite: bool, resume: bool) -> None:
-    """May a run be written here? Raises RunFolderError if not."""
-    if resume:
-        if not (folder / CHECKPOINT).exists():
-            finished = ": the run is finished" if (folder / CONFIG).exists() else ""
-            raise RunFolderError(f"{folder}: there is no checkpoint to resume from{finished}")
-        return
+def check(folder: Path, *, overwrite: bool, resume: bool) -> bool:
+    """May a run be written here? Returns whether it goes on from what is there, which is asked for by `resume`.
+
+    Where there is nothing yet, or only what a run left that was killed before its first checkpoint, it begins.
+
+    Raises:
+        RunFolderError: it may not, or the run there is finished.
+    """
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"{folder}: exists and is not a folder")
-    if not folder.exists() or not any(folder.iterdir()):
-        return
-    if not overwrite:
+    if _is_free(folder):
+        return False
+    if not (overwrite or resume):
         raise RunFolderError(f"{folder}: the folder exists; give --overwrite, --resume or another --out")
-    if not _is_run(folder):
+    if not any(map(_is_run, (folder, folder / _ASIDE))):
         raise RunFolderError(f"{folder}: the folder exists and is not a run of Elman; it is not overwritten")
+    if resume and (folder / CONFIG).exists() and not (folder / CHECKPOINT).exists():
+        raise RunFolderError(f"{folder}: there is no checkpoint to resume from: the run is finished")
+    return resume and _is_under_way(folder)
 
 
-def _is_run(folder: Path) -> bool:
+def settings_of(folder: Path) -> Path | None:
+    """The file of the settings that a run there began with, if one did."""
+    return folder / MARKER if _has_settings(folder) else None
+
+
+def _is_free(folder: Path) -> bool:
+    """Also of a run that was killed before it had written its settings, and in whose place there was none."""
+    first = {_ASIDE, f"{MARKER}.new"}
+    return not folder.exists() or (
+        all(path.name in first for path in folder.iterdir())
+        and not ((folder / _ASIDE).is_dir() and any((folder / _ASIDE).iterdir()))
+    )
+
+
+def _has_settings(folder: Path) -> bool:
     try:
         return (folder / MARKER).read_text(encoding="utf-8").startswith(_HEAD)
     except (OSError, ValueError):
-        pass
+        return False
+
+
+def _is_run(folder: Path) -> bool:
+    if _has_settings(folder):
+        return True
     try:
         return "elman" in dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -71,8 +94,10 @@ def _is_run(folder: Path) -> bool:
 
 
 @contextmanager
-def begun(folder: Path, config_toml: str, *, resume: bool, overwrite: bool = False) -> Iterator[None]:
+def begun(folder: Path, config_toml: str, *, resume: bool, overwrite: bool = False) -> Iterator[bool]:
     """A run inside: the folder is there and this run's alone, without files of another run unless this one goes on.
+
+    Gives what `check` says: whether it goes on.
 
     What a run before left is set aside, and put back if the block ends in an error that leaves neither checkpoint nor
     model, such as a file that cannot be read. Files that are no run's stay.
@@ -84,14 +109,13 @@ def begun(folder: Path, config_toml: str, *, resume: bool, overwrite: bool = Fal
     was_there = folder.exists()
     make(folder)
     with _locked(folder):
-        if resume:
-            yield
+        if check(folder, overwrite=overwrite, resume=resume):
+            yield True
             shutil.rmtree(aside, ignore_errors=True)
             return
-        check(folder, overwrite=overwrite, resume=False)
         with _set_aside(folder, aside, was_there):
             write_settings(folder, config_toml)
-            yield
+            yield False
 
 
 def write_settings(folder: Path, config_toml: str) -> None:
