@@ -79,6 +79,19 @@ def test_perplexity_refusals(folder, capsys):
     refused(capsys, 1, "cannot be written", *command, folder / "a.txt", "--out", folder / "no" / "scores.jsonl")
 
 
+@pytest.mark.parametrize("source", ["a.txt", "."])
+@pytest.mark.parametrize("out", ["a.txt", "sub/../a.txt", "link.txt"])
+def test_what_is_read_is_not_written_over(folder, capsys, tmp_path, source, out):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.txt").write_text(TEXT)
+    (tmp_path / "link.txt").symlink_to(tmp_path / "a.txt")
+    command = ["perplexity", folder / "forward", tmp_path / source, "--out"]
+    refused(capsys, 2, "expected another file to write to than those that are read", *command, tmp_path / out)
+    assert (tmp_path / "a.txt").read_text() == TEXT
+    for _ in range(2):  # what it has written before is no text
+        printed(capsys, *command, tmp_path / "sub" / "scores.out")
+
+
 @pytest.mark.parametrize("name", ["forward", "backward"])
 def test_generate(folder, capsys, name):
     from elman.language import load

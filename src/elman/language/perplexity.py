@@ -100,11 +100,13 @@ def perplexity(
         progress: is told how many tokens of how many are done.
     Raises:
         ModelFolderError; DataError for a file that cannot be read or has no word; RunFolderError if `out` cannot be
-        written; UsageError and DivergedError as `scoring.document_losses`.
+        written, UsageError if it is one of the files; UsageError and DivergedError as `scoring.document_losses`.
     """
     if not isinstance(model, TrainedLanguageModel):
         model = persistence.load(model)
     lines = Documents(texts, documents or model.config.documents, text_column, encoding)
+    if out is not None:
+        lines.check_apart(Path(out))
     scores = score(model, lines, cache=cache, dynamic=dynamic, progress=progress)
     if out is not None:
         write_text(Path(out), "".join(to_json(row) + "\n" for row in scores.rows()))

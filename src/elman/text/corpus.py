@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, RunFolderError
+from ..errors import DataError, RunFolderError, UsageError
 from ..settings import choose
 from ._formats import FORMATS, kind_of
 from .ids import RaggedIds
@@ -75,6 +75,11 @@ class Documents:
     def as_left_out(self) -> LeftOut:
         """These texts, to be left out of others: rows, lines, what stands between blank lines, and whole .txt files."""
         return LeftOut.of(self._pieces())
+
+    def check_apart(self, out: Path) -> None:
+        """Raises UsageError if `out` is one of the files that are read: it would be lost."""
+        if out.exists() and any(Path(file).exists() and out.samefile(file) for file in self._files()):
+            raise UsageError(f"{out}: expected another file to write to than those that are read, got one of them")
 
     def _pieces(self) -> Iterator[str]:
         yield from self.at_hand
