@@ -50,6 +50,26 @@ def test_a_goal_seen_on_validation_has_to_hold_on_the_test_sequences(monkeypatch
     assert row["outcome"] == "updates" and row["solved"] is False and row["error"] == 1.4
 
 
+@pytest.mark.parametrize("end", ["updates", "seconds", "diverged"])
+def test_the_figure_of_the_kept_weights_is_the_verdict(monkeypatch, quick, end):
+    """However it ended: the few sequences of the last check had said otherwise."""
+    monkeypatch.setattr(TemporalOrder, "goal", 0.5)
+    for figure, outcome in ((0.4, "solved"), (0.6, end)):
+        monkeypatch.setattr(_Training, "_measure", lambda self, split, _, f=figure: f if split == "test" else 0.7)
+        monkeypatch.setattr(_Training, "_train", lambda self, started: end)
+        row = run(Spec("temporal-order", "gru", "10", 0, **SMALL))
+        assert (row["outcome"], row["solved"], row["error"]) == (outcome, outcome == "solved", figure)
+
+
+def test_the_figure_that_decided_is_that_of_the_run(monkeypatch, quick):
+    """Ten thousand other sequences might be on the other side of the line."""
+    monkeypatch.setattr(TemporalOrder, "goal", 0.5)
+    figures = iter([0.3, 0.49])  # a check and its test
+    monkeypatch.setattr(_Training, "_measure", lambda *_: next(figures))
+    row = run(Spec("temporal-order", "gru", "10", 0, **SMALL))
+    assert (row["outcome"], row["solved"], row["error"]) == ("solved", True, 0.49)
+
+
 def test_lengths_grow_once_the_shorter_ones_are_easy(monkeypatch, quick):
     drawn, draw = {20: [], 100: []}, TemporalOrder.draw
 
