@@ -74,6 +74,22 @@ def test_agreement_of_memory_and_figure():
     assert agreement(results.summary([{**each, "error": 0.5} for each in rows])) == []
 
 
+@pytest.mark.parametrize("kept", [1, 30, -1])
+def test_a_last_line_that_was_cut_off_is_a_run_to_do(tmp_path, kept):
+    path = tmp_path / "memory.jsonl"
+    lines = [json.dumps(each) for each in ROWS[:2]]
+    path.write_text(lines[0] + "\n" + lines[1][:kept])
+    assert results.read(path) == ROWS[:1]
+    results.add(path, ROWS[1])
+    assert path.read_text().splitlines() == lines
+    path.write_text("\n".join(lines))  # only its end is missing
+    assert results.read(path) == ROWS[:2]
+    for damaged in (lines[1][:kept] + "\n" + lines[0], lines[0] + "\n" + lines[1][:kept] + "\n", "{}"):
+        path.write_text(damaged)
+        with pytest.raises(DataError, match="expected a result with"):
+            results.read(path)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -31,14 +31,29 @@ def key(row: Row) -> tuple[Any, ...]:
 
 
 def read(path: Path) -> list[Row]:
-    """All rows; none if there is no file yet. Raises DataError if it cannot be read or a line is no result."""
+    """All rows; none if there is no file yet. A last line that is cut off is a run that was not finished.
+
+    Raises:
+        DataError: it cannot be read, or a line is no result.
+    """
     if not path.exists():
         return []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: expected results, one JSON object a line, got {error}") from None
+    lines = text.splitlines()
+    if lines and not text.endswith("\n") and not _is_whole(lines[-1]):
+        lines.pop()
     return [_row(line, f"{path}: line {number}") for number, line in enumerate(lines, 1)]
+
+
+def _is_whole(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _row(line: str, place: str) -> Row:
