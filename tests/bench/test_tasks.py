@@ -186,10 +186,11 @@ def test_music_loss_against_a_plain_formula(songs):
 def test_music_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match=r"--data must name the folder that holds JSB_Chorales\.mat"):
         TASKS["jsb"](None)
-    with pytest.raises(DataError, match="traindata, validdata, testdata"):
-        TASKS["jsb"](tmp_path)
+    for folder in (tmp_path, tmp_path / "none"):
+        with pytest.raises(DataError, match=r"JSB_Chorales\.mat: no such file$"):
+            TASKS["jsb"](folder)
     (tmp_path / "JSB_Chorales.mat").write_bytes(b"no matrix")
-    with pytest.raises(DataError, match="JSB_Chorales"):
+    with pytest.raises(DataError, match=r"JSB_Chorales\.mat: expected .* traindata, validdata, testdata"):
         TASKS["jsb"](tmp_path)
     empty = {key: np.empty((1, 0), dtype=object) for key in ("traindata", "validdata", "testdata")}
     savemat(tmp_path / "JSB_Chorales.mat", empty)

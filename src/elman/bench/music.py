@@ -47,6 +47,8 @@ class Music(Task):
         if folder is None:
             raise UsageError(f"the music is not built in: --data must name the folder that holds {file}.mat")
         path = folder / f"{file}.mat"
+        if not path.exists():
+            raise DataError(f"{path}: no such file")
         try:
             content = loadmat(path)
             self._pieces = {split: [_roll(piece) for piece in content[key][0]] for split, key in _SPLITS.items()}
