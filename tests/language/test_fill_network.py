@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from elman.errors import UsageError
 from elman.language import TrainedLanguageModel, load, resolve, save
 from elman.language.model import build_network
 from elman.language.reading import negative_log_likelihood
 from elman.language.streams import training_streams, whole_documents
 from elman.language.task import LanguageTask
+from elman.nn import LanguageModel
 from elman.text import RaggedIds, TextTokenizer
 from elman.training import Trainer
 
@@ -112,3 +114,9 @@ def test_saved_and_loaded_it_is_the_same(tmp_path, tied):
     streams = whole_documents(text, END)
     assert torch.equal(read(model.network, streams), read(again.network, streams))
     assert negative_log_likelihood(model.network, text) == negative_log_likelihood(again.network, text)
+
+
+def test_tied_halves_need_an_even_width():
+    with pytest.raises(UsageError, match=r"\(the objective fill\) need an even embedding_dim, .*, got 7$"):
+        LanguageModel(20, embedding_dim=7, hidden_size=5, tied=True, bidirectional=True)
+    LanguageModel(20, embedding_dim=7, hidden_size=5, tied=False, bidirectional=True)

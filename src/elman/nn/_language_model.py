@@ -70,6 +70,11 @@ class LanguageModel(torch.nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
+        if tied and bidirectional and embedding_dim % 2:
+            raise UsageError(
+                "tied weights of a model that reads both sides (the objective fill) need an even embedding_dim, half of "
+                f"it for each side, got {embedding_dim}"
+            )
         sizes = list(hidden_sizes) or [hidden_size] * num_layers
         if tied and not hidden_sizes:
             sizes[-1] = embedding_dim // 2 if bidirectional else embedding_dim
