@@ -19,7 +19,7 @@ from elman.classify.task import ClassificationTask, Labelled
 from elman.errors import ModelFolderError, UsageError
 from elman.nn import BothWays, TextRNN
 from elman.report import write_diagnosis
-from elman.text import RaggedIds
+from elman.text import RaggedIds, TextTokenizer
 
 TEXTS, LABELS = make_reviews(60, ("bad", "good"))
 SMALL = {"embedding_dim": 6, "hidden_size": 7, "epochs": 1, "batch_size": 4, "bptt": 9, "min_count": 1}
@@ -180,6 +180,10 @@ def test_two_models_that_do_not_fit_are_refused(model, backward, tmp_path):
     other = pretrained(tmp_path / "lm", direction="backward", vocab_size=20)
     with pytest.raises(UsageError, match=r"forward model has a vocabulary of \d+ and the backward one another, of 20"):
         fine_tune.adopt([model, other], resolve("fine-tuned"))
+    tokenizers = (TextTokenizer.fit([text], generative=True) for text in ("a cat sat", "a dog sat"))
+    pair = [replace(each, tokenizer=own) for each, own in zip((model, backward), tokenizers, strict=True)]
+    with pytest.raises(UsageError, match="one another, of 7; only one of them has 'cat': pretrain both on the same"):
+        fine_tune.adopt(pair, resolve("fine-tuned"))
 
 
 @pytest.mark.parametrize("wrong", [{"backward": True}, {"bptt": 3}])

@@ -66,9 +66,11 @@ def _check_pair(models: Sequence[TrainedLanguageModel]) -> None:
         raise UsageError(f"expected one language model, or a forward and a backward one, got {', '.join(directions)}")
     sizes = [model.tokenizer.vocab_size for model in models]
     if models[0].tokenizer.to_json() != models[1].tokenizer.to_json():
+        words, others = (set(model.tokenizer.words()) for model in models)
+        alone = "".join(f"; only one of them has {word!r}" for word in sorted(words ^ others)[:1])
         raise UsageError(
             f"the {directions[0]} model has a vocabulary of {sizes[0]:,} and the {directions[1]} one another, of "
-            f"{sizes[1]:,}: pretrain both on the same text with the same settings"
+            f"{sizes[1]:,}{alone}: pretrain both on the same text with the same settings"
         )
     first, second = map(_brought, models)
     for name in first.keys() - _MAY_DIFFER:
