@@ -72,8 +72,8 @@ class LanguageModel(torch.nn.Module):
         super().__init__()
         if tied and bidirectional and embedding_dim % 2:
             raise UsageError(
-                "tied weights of a model that reads both sides (the objective fill) need an even embedding_dim, half of "
-                f"it for each side, got {embedding_dim}"
+                "tied weights of a model that reads both sides (the objective fill) need an even embedding_dim, half "
+                f"of it for each side, got {embedding_dim}"
             )
         sizes = list(hidden_sizes) or [hidden_size] * num_layers
         if tied and not hidden_sizes:
