@@ -107,15 +107,19 @@ def hold_out(
 
 
 def _drawn(groups: list[list[int]], wanted: int) -> list[int]:
-    """About as many rows as wanted, of whole groups in their order; one that makes it more than half too many is left.
+    """About as many rows as wanted, by whole groups in their order, the smallest if all have far more.
 
-    If there is no other it is the smallest group.
+    A group with more than half too many is learned from, and so is then at least half of the others.
     """
+    most = 1.5 * wanted
+    small = [rows for rows in groups if len(rows) <= most]
+    if len(small) < len(groups):
+        wanted = min(wanted, sum(map(len, small)) // 2)
     drawn: list[int] = []
-    for rows in groups:
-        if len(drawn) < wanted and len(drawn) + len(rows) <= 1.5 * wanted:
+    for rows in small:
+        if len(drawn) < wanted and len(drawn) + len(rows) <= most:
             drawn += rows
-    return drawn or (min(groups, key=len) if wanted else [])
+    return drawn or (min(groups, key=len) if most else [])
 
 
 def _together(texts: Sequence[str], groups: Sequence[Any] | None) -> list[list[int]]:
