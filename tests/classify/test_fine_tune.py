@@ -182,7 +182,7 @@ def test_two_models_that_do_not_fit_are_refused(model, backward, tmp_path):
         fine_tune.adopt([model, other], resolve("fine-tuned"))
     tokenizers = (TextTokenizer.fit([text], generative=True) for text in ("a cat sat", "a dog sat"))
     pair = [replace(each, tokenizer=own) for each, own in zip((model, backward), tokenizers, strict=True)]
-    with pytest.raises(UsageError, match="one another, of 7; only one of them has 'cat': pretrain both on the same"):
+    with pytest.raises(UsageError, match="one another, of 6; only one of them has 'cat': pretrain both on the same"):
         fine_tune.adopt(pair, resolve("fine-tuned"))
 
 
