@@ -90,7 +90,7 @@ def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str |
     csv.field_size_limit(2**31 - 1)
     with open_bytes(path) as file:
         lines = ended_anyhow(decoded_lines(file, name, encoding))
-        at, header = next(((at, line) for at, line in enumerate(lines, 1) if line.strip()), (1, ""))
+        above, header = next(((n, line) for n, line in enumerate(lines) if line.strip()), (0, ""))
         delimiter = delimiter or max(",;\t", key=header.count)
         found = next(csv.reader([header], delimiter=delimiter), [])
         text, label = choose_columns(found, columns, name)
@@ -98,7 +98,7 @@ def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str |
         reader = csv.reader(_noted(lines, raw), delimiter=delimiter)
         text_at = found.index(text)
         label_at, group_at = (None if c is None else found.index(c) for c in (label, columns.group))
-        start = last = at + 1
+        start = last = above + 2
         of_last: list[str] = []
         try:
             for values in reader:
@@ -109,7 +109,7 @@ def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str |
                 if values:
                     given, group = (None if at is None else values[at] for at in (label_at, group_at))
                     yield Row(values[text_at], given, start, group)
-                start = at + reader.line_num + 1
+                start = above + reader.line_num + 2
         except csv.Error as error:
             raise DataError(f"{name}, line {start}: {error}") from None
         if len(of_last) > 1 and "".join(of_last).count('"') % 2:
