@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench sanitize aarch64 docs lock clean
+.PHONY: demo test lint fuzz bench sanitize aarch64 docs lock clean
 
 demo: $(VENV)/installed
 	$(BIN)/elman train imdb --out runs/demo --overwrite
@@ -15,6 +15,10 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Damaged files, random settings, command lines and layers, for three minutes; FUZZ says otherwise (tests/fuzz/__main__.py).
+fuzz: $(VENV)/installed
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ)
 
 # Layers against their peers; PEERS names the interpreters that have Keras and ONNX Runtime, if any (CONTRIBUTING.md).
 bench: $(VENV)/installed

@@ -26,7 +26,7 @@ class SCRN(SingleState):
 
     Args:
         hidden_size: H, fast and slow units together.
-        context_size: C; default a quarter of H.
+        context_size: C; default a quarter of H, and at least 1.
         others: as `elman.nn.Recurrent`, without bptt_truncate, which would count steps in s and h apart, and
             recurrent_dropout; zoneout is on h, as s keeps its share anyway.
     Raises:
@@ -41,7 +41,9 @@ class SCRN(SingleState):
     def __init__(
         self, input_size: int, hidden_size: int, *args: Any, context_size: int | None = None, **kwargs: Any
     ) -> None:
-        self.context_size = hidden_size // 4 if context_size is None else context_size
+        if hidden_size == 1:
+            raise UsageError("SCRN needs a fast and a slow unit: expected a hidden_size of at least 2, got 1")
+        self.context_size = max(1, hidden_size // 4) if context_size is None else context_size
         if not 1 <= self.context_size < hidden_size:
             raise UsageError(f"context_size must be at least 1 and below {hidden_size}, got {self.context_size}")
         super().__init__(input_size, hidden_size, *args, **kwargs)
