@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint fuzz bench sanitize aarch64 docs lock clean
+.PHONY: demo test lint fuzz measure bench sanitize aarch64 docs lock clean
 
 demo: $(VENV)/installed
 	$(BIN)/elman train imdb --out runs/demo --overwrite
@@ -19,6 +19,10 @@ lint: $(VENV)/installed
 # Damaged files, random settings, command lines and layers, for three minutes; FUZZ says otherwise (tests/fuzz/__main__.py).
 fuzz: $(VENV)/installed
 	PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ)
+
+# How dense the code reads, what a command costs before it computes, and the way of one text through the house.
+measure: $(VENV)/installed
+	$(BIN)/python benchmarks/house.py $(MEASURE)
 
 # Layers against their peers; PEERS names the interpreters that have Keras and ONNX Runtime, if any (CONTRIBUTING.md).
 bench: $(VENV)/installed
