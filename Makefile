@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint fuzz measure bench sanitize aarch64 docs lock clean
+.PHONY: demo test lint fuzz measure bench sanitize aarch64 docs site lock clean
 
 demo: $(VENV)/installed
 	$(BIN)/elman train imdb --out runs/demo --overwrite
@@ -46,6 +46,10 @@ aarch64:
 	cmake --build build/aarch64
 	qemu-aarch64-static -L /usr/aarch64-linux-gnu build/aarch64/elman_check
 
+# The documentation as pages in build/site; their programs run, and any warning ends it.
+site: $(VENV)/installed
+	$(BIN)/python -m mkdocs build --quiet
+
 docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py
 
@@ -57,7 +61,7 @@ $(VENV)/installed: requirements.lock pyproject.toml $(wildcard cpp/* cpp/*/* cpp
 
 # Pins what the current environment holds; run after changing a dependency in pyproject.toml.
 lock:
-	$(BIN)/pip install --quiet --upgrade --editable '.[demo,dev,parquet,tensorboard,zh]' 'torch==2.13.0' nanobind scikit-build-core cmake ninja
+	$(BIN)/pip install --quiet --upgrade --editable '.[demo,dev,docs,parquet,tensorboard,zh]' 'torch==2.13.0' nanobind scikit-build-core cmake ninja
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
 
 clean:

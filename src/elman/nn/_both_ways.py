@@ -19,7 +19,8 @@ class BothWays(TextRNN):
     to the other what that does well, and their errors grow alike.
 
     Args:
-        as `TextRNN`, whose networks are of one direction here.
+        vocab_size, num_classes: V and C.
+        arguments: those of `TextRNN`, but for `backward` and `bidirectional`: each network reads in one direction.
     Attributes:
         other: the one that reads backward.
     """
