@@ -1,14 +1,20 @@
 """One reader per file format: a stream of rows, each with the number of the line it starts on."""
 
-import csv
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
-from ..errors import ColumnError, DataError, MissingExtraError
+from ..errors import ColumnError, DataError, EncodingError, LabelError, MissingExtraError, listing, shortened
+from ._delimited import REMEDY, Doubts, Record, records
 from ._open import decoded_lines, ended_anyhow, open_bytes
+
+_BATCH = 1024  # rows of Parquet that are read at a time
+
+_notes = logging.getLogger("elman.text")
 
 TEXT_COLUMNS = (
     "text", "review", "sentence", "content", "comment", "message", "tweet", "body", "document", "question",
@@ -19,6 +25,11 @@ LABEL_COLUMNS = (
     "polarity", "y", "标签", "类别", "情感",
 )  # fmt: skip
 _IDENTIFIERS = ("", "id", "idx", "index", "no", "nr", "number", "uuid", "key", "编号")
+# Of pandas the index, which it writes under these names; and names such as review_id, Review ID and reviewId.
+_IDENTIFIER = re.compile(r"unnamed: \d.*|__index_level_\d+__|level_\d+|.*[ _.-](id|idx|index)")
+_CAMEL_IDENTIFIER = re.compile(r".*[a-z](Id|ID)")
+_MOST_WORDS_OF_A_NAME = 3
+_SENTENCE = re.compile(r'[.!?,;:"。！？，]')
 
 
 class Row(NamedTuple):
@@ -37,33 +48,39 @@ class Columns(NamedTuple):
     label: str | None = None
     need_label: bool = True
     group: str | None = None
+    quoting: str = "auto"
 
 
 def choose_columns(found: list[str], wanted: Columns, name: str) -> tuple[str, str | None]:
     """Names of the text and the label column. Raises ColumnError with the columns found."""
-    listing = ", ".join(found) or "none"
     for given in (wanted.text, wanted.label, wanted.group):
         if given is not None and given not in found:
-            raise ColumnError(f"{name}: no column {given!r}; the columns found are: {listing}")
+            raise ColumnError(f"{name}: no column {given!r}; the columns found are: {listing(found)}")
     guessable = [column for column in found if column != wanted.group]
     lower = {column.lower().strip(): column for column in reversed(guessable)}
     label = wanted.label or next((lower[c] for c in LABEL_COLUMNS if c in lower and lower[c] != wanted.text), None)
     text = wanted.text or next((lower[c] for c in TEXT_COLUMNS if c in lower and lower[c] != label), None)
-    rest = [c for c in guessable if c not in (text, label) and c.lower().strip() not in _IDENTIFIERS]
+    rest = [c for c in guessable if c not in (text, label) and not _is_identifier(c)]
     if text is None and len(rest) == 1 and (label is not None or not wanted.need_label):
         text, rest = rest[0], []
     if label is None and len(rest) == 1 and text is not None:
         label = rest[0]
     if text is None:
-        raise ColumnError(f"{name}: cannot tell which column is the text; say --text-column; found: {listing}")
+        raise ColumnError(f"{name}: cannot tell which column is the text; say --text-column; found: {listing(found)}")
     if label is None and wanted.need_label:
-        raise ColumnError(f"{name}: cannot tell which column is the label; say --label-column; found: {listing}")
+        raise ColumnError(f"{name}: cannot tell which column is the label; say --label-column; found: {listing(found)}")
     if text == label:
         raise ColumnError(f"{name}: expected two columns, one of texts and one of labels, got {text!r} for both")
     for chosen in (text, label, wanted.group):
         if chosen is not None and found.count(chosen) > 1:
-            raise ColumnError(f"{name}: {found.count(chosen)} columns are named {chosen!r}; found: {listing}")
+            raise ColumnError(f"{name}: {found.count(chosen)} columns are named {chosen!r}; found: {listing(found)}")
     return text, label
+
+
+def _is_identifier(column: str) -> bool:
+    """Whether a column by its name numbers the rows, or says of which thing they are."""
+    plain = column.lower().strip()
+    return plain in _IDENTIFIERS or bool(_IDENTIFIER.fullmatch(plain) or _CAMEL_IDENTIFIER.fullmatch(column.strip()))
 
 
 def _as_text(value: Any, name: str, line: int) -> str:
@@ -87,39 +104,87 @@ _HALF = re.compile("[\ud800-\udfff]")
 def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str | None = None) -> Iterator[Row]:
     """CSV or TSV with a header line, which blank ones may precede; the delimiter of a .csv may be `,` `;` or a tab."""
     name = str(path)
-    csv.field_size_limit(2**31 - 1)
+    rows = spanning = 0
     with open_bytes(path) as file:
-        lines = ended_anyhow(decoded_lines(file, name, encoding))
-        above, header = next(((n, line) for n, line in enumerate(lines) if line.strip()), (0, ""))
-        delimiter = delimiter or max(",;\t", key=header.count)
-        found = next(csv.reader([header], delimiter=delimiter), [])
-        text, label = choose_columns(found, columns, name)
-        raw: list[str] = []  # of the row that is read
-        reader = csv.reader(_noted(lines, raw), delimiter=delimiter)
-        text_at = found.index(text)
-        label_at, group_at = (None if c is None else found.index(c) for c in (label, columns.group))
-        start = last = above + 2
-        of_last: list[str] = []
-        try:
-            for values in reader:
-                last, of_last = start, raw.copy()
-                raw.clear()
-                if values and len(values) != len(found):
-                    raise DataError(f"{name}, line {start}: expected {len(found)} columns, got {len(values)}")
-                if values:
-                    given, group = (None if at is None else values[at] for at in (label_at, group_at))
-                    yield Row(values[text_at], given, start, group)
-                start = above + reader.line_num + 2
-        except csv.Error as error:
-            raise DataError(f"{name}, line {start}: {error}") from None
-        if len(of_last) > 1 and "".join(of_last).count('"') % 2:
-            raise DataError(f"{name}, line {last}: a quote that opens there is not closed by the end of the file")
+        table = _Table(ended_anyhow(decoded_lines(file, name, encoding)), columns, name, delimiter)
+        for record in table:
+            rows += 1
+            spanning += len(record.raw) > 1
+            yield table.row(record)
+    if spanning:
+        _notes.info("%s: %s rows, %s of them over several lines", name, f"{rows:,}", f"{spanning:,}")
 
 
-def _noted(lines: Iterator[str], raw: list[str]) -> Iterator[str]:
-    for line in lines:
-        raw.append(line)
-        yield line
+class _Table:
+    """The rows below a header: as wide as it, none of them the header once more."""
+
+    def __init__(self, lines: Iterator[str], columns: Columns, name: str, delimiter: str | None) -> None:
+        above, first = next(((n, line) for n, line in enumerate(lines) if line.strip()), (0, ""))
+        self._name, self._above = name, above
+        self._delimiter = delimiter or max(",;\t", key=first.count)
+        self._records = records(chain([first], lines), self._delimiter, name, columns.quoting, above + 1)
+        header = next(self._records, None)
+        self._header = [] if header is None else header.fields
+        self._header_line = above + 1
+        text, label = choose_columns(self._header, columns, name)
+        self._is_header = columns.text is not None or text.lower().strip() in TEXT_COLUMNS
+        if not self._is_header:
+            self._check_names(text)
+        self._text_at = self._header.index(text)
+        self._label_at, self._group_at = (
+            None if column is None else self._header.index(column) for column in (label, columns.group)
+        )
+        self._is_doubted = columns.quoting == "auto"
+
+    def __iter__(self) -> Iterator[Record]:
+        width = len(self._header)
+        doubts = Doubts(self._name, self._delimiter, width, self._label_at)
+        for record in self._records:
+            if len(record.fields) != width:
+                self._refuse_width(record)
+            self._check_no_header(record)
+            if self._is_doubted:
+                doubts.check(record)
+            yield record
+        if self._is_doubted:
+            doubts.check_end()
+
+    def row(self, record: Record) -> Row:
+        fields = record.fields
+        label, group = (None if at is None else fields[at] for at in (self._label_at, self._group_at))
+        return Row(fields[self._text_at], label, record.line, group)
+
+    def _check_names(self, text: str) -> None:
+        """Raises ColumnError if the text's column, whose name nothing else tells of, may be named by a text."""
+        is_name = len(text.split()) <= _MOST_WORDS_OF_A_NAME and not _SENTENCE.search(text)
+        if len(self._header) == 1 or not is_name:
+            raise ColumnError(
+                f"{self._name}, line {self._header_line}: expected names of columns, got {shortened(text)!r}; if it is "
+                "a name, say --text-column; if it is a text, put a line of names above it, or name the file .txt (a "
+                "text in each line)"
+            )
+
+    def _check_no_header(self, record: Record) -> None:
+        """Raises DataError for a line of names among the rows, and where the first one may have been no such line."""
+        if record.fields == self._header:
+            raise DataError(
+                f"{self._name}, line {record.line}: the header of line {self._header_line} once more, as where a table "
+                "is appended to another; take that line out"
+            )
+        if self._is_header:
+            return
+        for name, value in zip(self._header, record.fields, strict=True):
+            if name and name == value:
+                raise ColumnError(
+                    f"{self._name}, line {record.line}: {shortened(name)!r} as in line {self._header_line}, which was "
+                    "taken for the names of the columns; put a line of names above it, or say --text-column if it is"
+                )
+
+    def _refuse_width(self, record: Record) -> NoReturn:
+        wanted, got = len(self._header), len(record.fields)
+        where = f"line {record.line}" if len(record.raw) == 1 else f"lines {record.line} to {record.end}"
+        remedy = "" if len(record.raw) == 1 else f"; {REMEDY}"
+        raise DataError(f"{self._name}, {where}: expected {wanted} columns, got {got}{remedy}")
 
 
 def read_tab_separated(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
@@ -143,7 +208,7 @@ def read_json_lines(path: Path, columns: Columns, encoding: str) -> Iterator[Row
             if text is None:
                 text, label = choose_columns(list(record), columns, name)
             if text not in record:
-                raise ColumnError(f"{name}, line {line}: no column {text!r}; found: {', '.join(record) or 'none'}")
+                raise ColumnError(f"{name}, line {line}: no column {text!r}; found: {listing(record)}")
             if "\\u" in raw:
                 record = {column: _whole(value) for column, value in record.items()}
             given, group = (record.get(column) if column else None for column in (label, columns.group))
@@ -161,17 +226,41 @@ def read_parquet(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
     with open_bytes(path) as file:
         try:
             table = parquet.ParquetFile(pyarrow.PythonFile(file, "r"))
-            text, label = choose_columns(table.schema_arrow.names, columns, name)
+            schema = table.schema_arrow
+            text, label = choose_columns(schema.names, columns, name)
+            _check_flat(schema, text, label, columns.group, name)
             number = 0
             columns_read = (text, label, columns.group)
-            for batch in table.iter_batches(1024, columns=list({c for c in columns_read if c is not None})):
+            for batch in table.iter_batches(_BATCH, columns=list({c for c in columns_read if c is not None})):
                 nothing = [None] * batch.num_rows
                 read = (nothing if c is None else batch.column(c).to_pylist() for c in columns_read)
                 for value, given, group in zip(*read, strict=True):
                     number += 1
                     yield Row(_as_text(value, name, number), given, number, group)
-        except (pyarrow.ArrowException, OSError) as error:
-            raise DataError(f"{name}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            raise EncodingError(
+                f"{name}, lines {number + 1:,} to {number + _BATCH:,}: byte 0x{byte:02x} is not valid utf-8, in which "
+                "Parquet has its strings"
+            ) from None
+        except (pyarrow.ArrowException, OSError, MemoryError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise DataError(f"{name}: not a readable Parquet file ({shortened(reason, 200)})") from None
+
+
+def _check_flat(schema: Any, text: str, label: str | None, group: str | None, name: str) -> None:
+    """Raises DataError for a column of lists, structures or maps, of which one row may hold any number of values."""
+    from pyarrow import types
+
+    wanted = (
+        (text, "the text must be a string", DataError),
+        (label, "the label must be a string or a number", LabelError),
+        (group, "a group must be a string or a number", ColumnError),
+    )
+    for column, sentence, error in wanted:
+        if column is not None and types.is_nested(schema.field(column).type):
+            kind = shortened(str(schema.field(column).type))
+            raise error(f"{name}, column {shortened(column)}: {sentence}, got {kind}")
 
 
 def read_lines(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, RunFolderError, UsageError
 from ..settings import choose
+from ._delimited import check_quoting
+from ._folders import is_leftover
 from ._formats import FORMATS, kind_of
 from .ids import RaggedIds
 from .left_out import NOTHING, LeftOut, Line, mark_of
@@ -38,8 +40,10 @@ class Documents:
         at_hand: further documents, of one line each.
         leave_out: texts that are passed over wherever a document, a line, or in a .txt file what stands between blank
             lines is one of them or a line of one, such as those of a test set; case and spaces do not count.
+        quoting: as of `read_texts`.
     Raises:
-        DataError, EncodingError, ColumnError: as `read_texts`, while reading; UsageError for an unknown `documents`.
+        DataError, EncodingError, ColumnError: as `read_texts`, while reading; UsageError for an unknown `documents` or
+            `quoting`.
     """
 
     sources: Sequence[str | Path]
@@ -48,9 +52,11 @@ class Documents:
     encoding: str = "utf-8"
     leave_out: LeftOut = NOTHING
     at_hand: Sequence[str] = ()
+    quoting: str = "auto"
 
     def __post_init__(self) -> None:
         choose("documents", self.documents, DOCUMENTS)
+        check_quoting(self.quoting)
 
     def __iter__(self) -> Iterator[Line]:
         return self.leave_out.passed_over(self._lines())
@@ -70,7 +76,7 @@ class Documents:
                 yield from _one_document(line for line, _ in lines)
 
     def _texts(self, path: str | Path) -> Iterator[str]:
-        return read_texts(path, text_column=self.text_column, encoding=self.encoding)
+        return read_texts(path, text_column=self.text_column, encoding=self.encoding, quoting=self.quoting)
 
     def as_left_out(self) -> LeftOut:
         """These texts, to be left out of others: rows, lines, what stands between blank lines, and whole .txt files."""
@@ -104,9 +110,8 @@ class Documents:
 
 
 def _is_read(place: Path, path: Path) -> bool:
-    """Of the files in a folder, not those that are hidden or empty."""
-    hidden = any(part.startswith(".") for part in place.parts)
-    return not hidden and kind_of(path) in FORMATS and path.is_file() and path.stat().st_size > 0
+    """Of the files in a folder, not those that are hidden, empty or left there by a system."""
+    return not is_leftover(place) and kind_of(path) in FORMATS and path.is_file() and path.stat().st_size > 0
 
 
 def _is_plain(path: str | Path) -> bool:
