@@ -1,7 +1,6 @@
 """Labels and probabilities for a stream of texts."""
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,32 @@ from .model import Classifier
 _CHUNK = 1024
 
 
-def predict(run: str | Path | Classifier, texts: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """One dict per text, in order: `label`, and `probabilities` by label. Holds 1,024 texts at a time in memory."""
+def predict(run: str | Path | Classifier, texts: Iterable[str | list[str]]) -> Iterator[dict[str, Any]]:
+    """One dict per text, in order: `label`, and `probabilities` by label. Holds 1,024 texts at a time in memory.
+
+    Args:
+        texts: strings, which are gathered up to 1,024, or lists of them, each of which is answered before the next is
+            asked for, as where somebody waits for the answers.
+    """
     classifier = run if isinstance(run, Classifier) else persistence.load(run)
     labels = classifier.classes.tolist()
-    stream = iter(texts)
-    while chunk := list(islice(stream, _CHUNK)):
+    for chunk in _chunks(texts):
         for row in classifier.probabilities(chunk):
             probabilities = {str(label): round(float(p), 6) for label, p in zip(labels, row, strict=True)}
             yield {"label": labels[int(row.argmax())], "probabilities": probabilities}
+
+
+def _chunks(texts: Iterable[str | list[str]]) -> Iterator[list[str]]:
+    gathered: list[str] = []
+    for each in texts:
+        if isinstance(each, str):
+            gathered.append(each)
+            is_complete = len(gathered) == _CHUNK
+        else:
+            gathered += each
+            is_complete = True
+        if is_complete:
+            yield from (gathered[start : start + _CHUNK] for start in range(0, len(gathered), _CHUNK))
+            gathered = []
+    if gathered:
+        yield gathered

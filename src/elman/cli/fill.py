@@ -56,7 +56,7 @@ def fill(
         for line in _lines(text, text_column, encoding):
             blanks = language.fill(model, line, top) if language.BLANK.search(line) else []
             sys.stdout.write(_row(line, blanks, model) + "\n")
-        sys.stdout.flush()
+            sys.stdout.flush()
 
 
 def _lines(source: str, text_column: str | None, encoding: str) -> Iterator[str]:

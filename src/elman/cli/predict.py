@@ -1,13 +1,14 @@
 """elman predict: one JSON object per text."""
 
 import sys
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 from rich.progress import TextColumn, TimeElapsedColumn
 
 from .. import classify
-from ..text import lines_of, read_texts
+from ..text import arriving_lines, read_texts
 from . import _options as options
 from ._show import bar, json_line
 
@@ -20,9 +21,12 @@ def predict(
     text_column: options.TextColumn = None,
     encoding: options.Encoding = "utf-8",
 ) -> None:
-    """Print label and probabilities of each text, in order, as one JSON object per line."""
+    """Print label and probabilities of each text, in order, as one JSON object per line.
+
+    Lines of standard input are answered when no further one is there yet.
+    """
     texts = (
-        lines_of(sys.stdin.buffer, "standard input", encoding)
+        _answered(arriving_lines(sys.stdin.buffer, "standard input", encoding))
         if file == "-"
         else read_texts(file, text_column=text_column, encoding=encoding)
     )
@@ -32,3 +36,10 @@ def predict(
             sys.stdout.write(json_line(row) + "\n")
             shown.advance(task)
     sys.stdout.flush()
+
+
+def _answered(arriving: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The same; what was printed of those before goes out before the next are waited for."""
+    for lines in arriving:
+        yield lines
+        sys.stdout.flush()

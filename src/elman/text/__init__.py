@@ -9,7 +9,7 @@ from .given import listed, strings
 from .ids import KEEP, RaggedIds
 from .left_out import LeftOut, Line, mark_of
 from .ngrams import frequent_ngrams, ngram_places
-from .read import BUILT_IN, LabelledTexts, lines_of, read_labelled, read_texts
+from .read import BUILT_IN, LabelledTexts, arriving_lines, lines_of, read_labelled, read_texts
 from .settings import TextSettings
 from .tokenizer import END_ID, KINDS, PAD_ID, UNKNOWN_ID, TextTokenizer
 from .vectors import VectorFormat, WordVectors, read_vectors, vector_format
@@ -31,6 +31,7 @@ __all__ = [
     "TextTokenizer",
     "VectorFormat",
     "WordVectors",
+    "arriving_lines",
     "cache",
     "corpus",
     "frequent_ngrams",
