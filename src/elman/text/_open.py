@@ -142,7 +142,7 @@ def bytes_read(file: Any) -> int:
     return raw.packed_position if isinstance(raw, _Unpacked) else int(file.tell())
 
 
-def raw_lines(file: IO[bytes], name: str, longest: int = LONGEST_LINE) -> Iterator[bytes]:
+def raw_lines(file: IO[bytes], name: str, longest: int) -> Iterator[bytes]:
     """Lines with their ends. Raises DataError for one of more than `longest` bytes, before it is all in memory."""
     number = 0
     while raw := file.readline(longest + 1):
@@ -189,7 +189,7 @@ def ended_anyhow(lines: Iterator[str]) -> Iterator[str]:
 
 
 def _narrow_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
-    for number, raw in enumerate(raw_lines(file, name), 1):
+    for number, raw in enumerate(raw_lines(file, name, LONGEST_LINE), 1):
         if b"\0" in raw:
             raise _binary(name, number, "--encoding utf-16")
         if number == 1:
