@@ -27,7 +27,8 @@ _READING = {
         ],
         None,
     ),
-    "encoding": (options.Encoding, "utf-8"),
+    "encoding": (options.Encoding, None),
+    "skip_unlabelled": (options.SkipUnlabelled, False),
     "overwrite": (options.Overwrite, False),
 }
 

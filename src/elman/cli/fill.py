@@ -11,9 +11,9 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from .. import language
 from ..errors import UsageError
-from ..text import lines_of, read_texts
+from ..text import Provenance, ReadOptions, column_names, lines_of, refuse_columns, texts_of
 from . import _options as options
-from ._show import bar, json_line, out, table_of
+from ._show import bar, err, json_line, out, table_of
 
 _BAR = 30
 
@@ -33,7 +33,7 @@ def fill(
         typer.Option(help="Instead: how often the words of this file are the likeliest; may be given again."),
     ] = None,
     text_column: options.TextColumn = None,
-    encoding: options.Encoding = "utf-8",
+    encoding: options.Encoding = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; of files one object per line, always.")] = False,
 ) -> None:
     """Predict missing words from what stands before and after them."""
@@ -47,24 +47,29 @@ def fill(
     elif (
         text is not None and language.BLANK.search(text) and not os.path.isfile(text)
     ):  # too long for a Path, it may be
+        refuse_columns(text_column or (), "a text on the command line")
         blanks = language.fill(model, text, top)
         if as_json:
             typer.echo(_row(text, blanks, model))
         else:
             _print_tables(text, blanks, model)
     elif text is not None:
-        for line in _lines(text, text_column, encoding):
+        for line in _lines(text, text_column, encoding, model.provenance):
             blanks = language.fill(model, line, top) if language.BLANK.search(line) else []
             sys.stdout.write(_row(line, blanks, model) + "\n")
         sys.stdout.flush()
 
 
-def _lines(source: str, text_column: str | None, encoding: str) -> Iterator[str]:
+def _lines(
+    source: str, text_column: list[str] | None, encoding: str | None, trained_on: Provenance | None
+) -> Iterator[str]:
+    columns = column_names(text_column)
     if source == "-":
+        refuse_columns(columns, "standard input")
         return lines_of(sys.stdin.buffer, "standard input", encoding)
     if not source or not Path(source).exists():
         raise UsageError(f"expected a text with a blank ___ in it, - or a file, got {source[:60]!r}")
-    return read_texts(source, text_column=text_column, encoding=encoding)
+    return texts_of(source, ReadOptions(columns, encoding=encoding, trained_on=trained_on, say=err.print))
 
 
 def _row(text: str, blanks: list[list[tuple[str, float]]], model: language.TrainedLanguageModel) -> str:
@@ -86,7 +91,7 @@ def _print_tables(text: str, blanks: list[list[tuple[str, float]]], model: langu
 
 
 def _accuracy(
-    model: language.TrainedLanguageModel, files: list[str], text_column: str | None, encoding: str
+    model: language.TrainedLanguageModel, files: list[str], text_column: list[str] | None, encoding: str | None
 ) -> dict[str, Any]:
     with bar(TextColumn("reading"), BarColumn(bar_width=24), TimeRemainingColumn()) as shown:
         task = shown.add_task("")
@@ -95,6 +100,7 @@ def _accuracy(
             files,
             text_column=text_column,
             encoding=encoding,
+            say=err.print,
             progress=lambda done, chunks: shown.update(task, completed=done, total=chunks),
         )
 

@@ -33,7 +33,7 @@ def pretrain(
         list[str] | None, typer.Option(help="File whose texts are never learned from, such as a test set.")
     ] = None,
     text_column: options.TextColumn = None,
-    encoding: options.Encoding = "utf-8",
+    encoding: options.Encoding = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     tensorboard: options.TensorBoard = False,

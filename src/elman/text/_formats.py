@@ -3,7 +3,8 @@
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,39 +32,79 @@ class Row(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """Which columns hold the text and the label; None: to be guessed. `group`: what rows have in common, if asked."""
+    """Which columns hold the text and the label.
 
-    text: str | None = None
+    Attributes:
+        text, label: () and None: those of training that the file has, or else to be guessed.
+        group: of what rows have in common, if asked.
+        trained_text, trained_label: those that were read in training.
+        chosen: is told the names of the text columns and of the label column, once a file's are known.
+    """
+
+    text: tuple[str, ...] = ()
     label: str | None = None
     need_label: bool = True
     group: str | None = None
+    trained_text: tuple[str, ...] = ()
+    trained_label: str | None = None
+    chosen: Callable[[tuple[str, ...], str | None], None] = lambda text, label: None
 
 
-def choose_columns(found: list[str], wanted: Columns, name: str) -> tuple[str, str | None]:
-    """Names of the text and the label column. Raises ColumnError with the columns found."""
+def choose_columns(found: list[str], wanted: Columns, name: str) -> tuple[tuple[str, ...], str | None]:
+    """Names of the text columns and of the label column. Raises ColumnError with the columns found."""
     listing = ", ".join(found) or "none"
-    for given in (wanted.text, wanted.label, wanted.group):
-        if given is not None and given not in found:
-            raise ColumnError(f"{name}: no column {given!r}; the columns found are: {listing}")
-    guessable = [column for column in found if column != wanted.group]
-    lower = {column.lower().strip(): column for column in reversed(guessable)}
-    label = wanted.label or next((lower[c] for c in LABEL_COLUMNS if c in lower and lower[c] != wanted.text), None)
-    text = wanted.text or next((lower[c] for c in TEXT_COLUMNS if c in lower and lower[c] != label), None)
-    rest = [c for c in guessable if c not in (text, label) and c.lower().strip() not in _IDENTIFIERS]
-    if text is None and len(rest) == 1 and (label is not None or not wanted.need_label):
-        text, rest = rest[0], []
-    if label is None and len(rest) == 1 and text is not None:
-        label = rest[0]
-    if text is None:
+    asked = [*wanted.text, *(column for column in (wanted.label, wanted.group) if column is not None)]
+    absent = [column for column in asked if column not in found]
+    if absent:
+        raise ColumnError(f"{name}: no column {absent[0]!r}; the columns found are: {listing}")
+    text, label = _trained_columns(found, wanted)
+    if not text or label is None:
+        text, label = _guessed_columns(found, wanted, text, label)
+    if not text:
         raise ColumnError(f"{name}: cannot tell which column is the text; say --text-column; found: {listing}")
     if label is None and wanted.need_label:
         raise ColumnError(f"{name}: cannot tell which column is the label; say --label-column; found: {listing}")
-    if text == label:
-        raise ColumnError(f"{name}: expected two columns, one of texts and one of labels, got {text!r} for both")
-    for chosen in (text, label, wanted.group):
-        if chosen is not None and found.count(chosen) > 1:
-            raise ColumnError(f"{name}: {found.count(chosen)} columns are named {chosen!r}; found: {listing}")
+    if label in text:
+        raise ColumnError(f"{name}: expected two columns, one of texts and one of labels, got {label!r} for both")
+    for column in (*text, label, wanted.group):
+        if column is not None and found.count(column) > 1:
+            raise ColumnError(f"{name}: {found.count(column)} columns are named {column!r}; found: {listing}")
+    wanted.chosen(text, label)
     return text, label
+
+
+def _trained_columns(found: list[str], wanted: Columns) -> tuple[tuple[str, ...], str | None]:
+    """Those asked for, or else those of training that are there and not asked for as something else."""
+    label = wanted.label
+    if label is None and wanted.trained_label in found and wanted.trained_label not in (*wanted.text, wanted.group):
+        label = wanted.trained_label
+    taken = (label, wanted.group)
+    text = wanted.text or tuple(column for column in wanted.trained_text if column in found and column not in taken)
+    return text, label
+
+
+def _guessed_columns(
+    found: list[str], wanted: Columns, text: tuple[str, ...], label: str | None
+) -> tuple[tuple[str, ...], str | None]:
+    """What is not known yet, by the usual names or because nothing else is left."""
+    guessable = [column for column in found if column != wanted.group]
+    lower = {column.lower().strip(): column for column in reversed(guessable)}
+    if label is None:
+        label = next((lower[c] for c in LABEL_COLUMNS if c in lower and lower[c] not in text), None)
+    if not text:
+        text = tuple(lower[c] for c in TEXT_COLUMNS if c in lower and lower[c] != label)[:1]
+    rest = [c for c in guessable if c not in (*text, label) and c.lower().strip() not in _IDENTIFIERS]
+    if not text and len(rest) == 1 and (label is not None or not wanted.need_label):
+        return (rest[0],), label
+    if label is None and len(rest) == 1 and text:
+        label = rest[0]
+    return text, label
+
+
+def joined(values: Iterable[Any], name: str, line: int) -> str:
+    """One text of the columns that it stands in, a line break between those that are not empty."""
+    texts = (_as_text(value, name, line) for value in values)
+    return "\n".join(filter(None, texts))
 
 
 def _as_text(value: Any, name: str, line: int) -> str:
@@ -81,6 +122,8 @@ def _whole(value: Any) -> Any:
     return _HALF.sub("\ufffd", value) if isinstance(value, str) else value
 
 
+_HEAD = 100  # records of JSON whose keys are the columns: not each has all
+
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -96,7 +139,7 @@ def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str |
         text, label = choose_columns(found, columns, name)
         raw: list[str] = []  # of the row that is read
         reader = csv.reader(_noted(lines, raw), delimiter=delimiter)
-        text_at = found.index(text)
+        text_at = [found.index(column) for column in text]
         label_at, group_at = (None if c is None else found.index(c) for c in (label, columns.group))
         start = last = above + 2
         of_last: list[str] = []
@@ -108,7 +151,7 @@ def read_delimited(path: Path, columns: Columns, encoding: str, delimiter: str |
                     raise DataError(f"{name}, line {start}: expected {len(found)} columns, got {len(values)}")
                 if values:
                     given, group = (None if at is None else values[at] for at in (label_at, group_at))
-                    yield Row(values[text_at], given, start, group)
+                    yield Row(joined((values[at] for at in text_at), name, start), given, start, group)
                 start = above + reader.line_num + 2
         except csv.Error as error:
             raise DataError(f"{name}, line {start}: {error}") from None
@@ -129,25 +172,34 @@ def read_tab_separated(path: Path, columns: Columns, encoding: str) -> Iterator[
 def read_json_lines(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
     """One JSON object per line; blank lines are passed over."""
     name = str(path)
-    text = label = None
     with open_bytes(path) as file:
-        for line, raw in enumerate(decoded_lines(file, name, encoding), 1):
-            if not raw.strip():
-                continue
-            try:
-                record = json.loads(raw)
-            except (ValueError, RecursionError) as error:
-                raise DataError(f"{name}, line {line}: not a JSON object ({error})") from None
-            if not isinstance(record, dict):
-                raise DataError(f"{name}, line {line}: expected a JSON object, got {type(record).__name__}")
-            if text is None:
-                text, label = choose_columns(list(record), columns, name)
-            if text not in record:
-                raise ColumnError(f"{name}, line {line}: no column {text!r}; found: {', '.join(record) or 'none'}")
-            if "\\u" in raw:
-                record = {column: _whole(value) for column, value in record.items()}
+        records = _json_objects(decoded_lines(file, name, encoding), name)
+        first = list(islice(records, _HEAD))
+        if not first:
+            return
+        names = dict.fromkeys(column for _, record in first for column in record)
+        text, label = choose_columns(list(names), columns, name)
+        for line, record in chain(first, records):
+            if not any(column in record for column in text):
+                raise ColumnError(f"{name}, line {line}: no column {text[0]!r}; found: {', '.join(record) or 'none'}")
             given, group = (record.get(column) if column else None for column in (label, columns.group))
-            yield Row(_as_text(record[text], name, line), given, line, group)
+            yield Row(joined(map(record.get, text), name, line), given, line, group)
+
+
+def _json_objects(lines: Iterator[str], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The object of each line that is not blank, with the line's number."""
+    for line, raw in enumerate(lines, 1):
+        if not raw.strip():
+            continue
+        try:
+            record = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{name}, line {line}: not a JSON object ({error})") from None
+        if not isinstance(record, dict):
+            raise DataError(f"{name}, line {line}: expected a JSON object, got {type(record).__name__}")
+        if "\\u" in raw:
+            record = {column: _whole(value) for column, value in record.items()}
+        yield line, record
 
 
 def read_parquet(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
@@ -163,13 +215,13 @@ def read_parquet(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
             table = parquet.ParquetFile(pyarrow.PythonFile(file, "r"))
             text, label = choose_columns(table.schema_arrow.names, columns, name)
             number = 0
-            columns_read = (text, label, columns.group)
+            columns_read = (label, columns.group, *text)
             for batch in table.iter_batches(1024, columns=list({c for c in columns_read if c is not None})):
                 nothing = [None] * batch.num_rows
                 read = (nothing if c is None else batch.column(c).to_pylist() for c in columns_read)
-                for value, given, group in zip(*read, strict=True):
+                for given, group, *texts in zip(*read, strict=True):
                     number += 1
-                    yield Row(_as_text(value, name, number), given, number, group)
+                    yield Row(joined(texts, name, number), given, number, group)
         except (pyarrow.ArrowException, OSError) as error:
             raise DataError(f"{name}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
 
@@ -189,6 +241,9 @@ FORMATS: dict[str, Callable[[Path, Columns, str], Iterator[Row]]] = {
     ".parquet": read_parquet,
     ".txt": read_lines,
 }
+
+
+TABLES = tuple(ending for ending in FORMATS if ending != ".txt")
 
 
 def kind_of(path: Path) -> str:

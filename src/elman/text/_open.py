@@ -12,6 +12,8 @@ from ..errors import DataError, EncodingError
 
 DAMAGED = (EOFError, OSError, zlib.error)  # what reading a file raises that breaks off or is damaged
 
+_BLOCK = 1 << 20
+
 
 def open_bytes(path: Path) -> IO[bytes]:
     """A plain or .gz file for reading. Raises DataError if it is missing, unreadable or empty."""
@@ -26,6 +28,23 @@ def open_bytes(path: Path) -> IO[bytes]:
     except DAMAGED as error:
         raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
     return cast(IO[bytes], file)
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether a plain or .gz file is text in UTF-8 from end to end. Raises DataError as `open_bytes`."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open_bytes(path) as file:
+        try:
+            while block := file.read(_BLOCK):
+                if b"\0" in block:
+                    return False
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+        except DAMAGED as error:
+            raise DataError(f"{path}: cannot be read to its end ({error})") from None
+    return True
 
 
 def decoded_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
