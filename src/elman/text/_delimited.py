@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, NoReturn
 
 from ..errors import DataError
-from ..settings import choose
 
 QUOTING = ("auto", "standard", "none")
 REMEDY = "--quoting none reads quotes as they are"
@@ -39,11 +38,6 @@ class _Field(NamedTuple):
     text: str
     line: str
     after: int  # where in the line the next delimiter is, or the line's end
-
-
-def check_quoting(quoting: str) -> None:
-    """Raises UsageError for another word."""
-    choose("quoting", quoting, QUOTING)
 
 
 def records(lines: Iterable[str], delimiter: str, name: str, quoting: str = "auto", first: int = 1) -> Iterator[Record]:

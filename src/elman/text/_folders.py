@@ -3,12 +3,12 @@
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import DataError, LabelError, listing
-from ._formats import FORMATS, Row, kind_of
+from ._formats import TABLES, Row, kind_of
 from ._open import decoded_lines, is_wide, open_bytes
 
 _notes = logging.getLogger("elman.text")
@@ -17,7 +17,6 @@ _LEFTOVERS = ("thumbs.db", "desktop.ini", "__macosx")
 _TRAINING = ("train", "training")
 _PARTS = (*_TRAINING, "test", "testing", "valid", "validation", "val", "dev", "eval")
 _UNLABELLED = ("unsup", "unsupervised", "unlabelled", "unlabeled")
-_TABLES = tuple(suffix for suffix in FORMATS if suffix != ".txt")
 _START = 2**13
 
 
@@ -33,7 +32,7 @@ def is_leftover(place: Path) -> bool:
     return any(part.startswith(".") or part.lower() in _LEFTOVERS for part in place.parts)
 
 
-def class_folders(folder: Path, encoding: str) -> Iterator[Row]:
+def class_folders(folder: Path, encoding_of: Callable[[Path], str]) -> Iterator[Row]:
     """A row per file, at any depth below a folder per class; class by class, files in the order of their paths.
 
     Passed over, and said so: hidden files and what systems leave behind, files beside the class folders, tables and
@@ -46,13 +45,13 @@ def class_folders(folder: Path, encoding: str) -> Iterator[Row]:
     tree = _tree(folder)
     for label, files in tree.classes.items():
         for path in files:
-            text = _text(path, encoding)
+            text = _text(path, encoding_of)
             if text is None:
                 tree.passed_over["binary files"].append(str(path.relative_to(folder)))
             else:
                 yield Row(text, label, 1)
     for reason, names in tree.passed_over.items():
-        _notes.info("%s: passed over %s %s: %s", folder, f"{len(names):,}", reason, listing(names))
+        _notes.warning("%s: passed over %s %s: %s", folder, f"{len(names):,}", reason, listing(names))
 
 
 def _tree(folder: Path) -> Tree:
@@ -90,7 +89,7 @@ def _files(class_folder: Path, root: Path, tree: Tree) -> Iterator[Path]:
             path = Path(parent) / name
             if is_leftover(Path(name)):
                 tree.passed_over["hidden files or leftovers"].append(str(place / name))
-            elif kind_of(path) in _TABLES:
+            elif kind_of(path) in TABLES:
                 tree.passed_over["tables"].append(str(place / name))
             elif path.is_file():
                 yield path
@@ -98,12 +97,12 @@ def _files(class_folder: Path, root: Path, tree: Tree) -> Iterator[Path]:
                 tree.passed_over["broken links or no files"].append(str(place / name))
 
 
-def _text(path: Path, encoding: str) -> str | None:
+def _text(path: Path, encoding_of: Callable[[Path], str]) -> str | None:
     """What is in a file; None if by its first 8 kB it is no text."""
     if path.stat().st_size == 0:
         return ""
     with open_bytes(path) as file:
-        start = file.read(_START)
+        start, encoding = file.read(_START), encoding_of(path)
         if start.startswith(b"%PDF-") or (b"\0" in start and not is_wide(encoding)):
             return None
         file.seek(0)

@@ -3,8 +3,8 @@
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -42,38 +42,73 @@ class Row(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """Which columns hold the text and the label; None: to be guessed. `group`: what rows have in common, if asked."""
+    """Which columns hold the text and the label.
 
-    text: str | None = None
+    Attributes:
+        text, label: () and None: those of training that the file has, or else to be guessed.
+        group: of what rows have in common, if asked.
+        trained_text, trained_label: those that were read in training.
+        chosen: is told the names of the text columns and of the label column, once a file's are known.
+        quoting: one of `QUOTING`.
+    """
+
+    text: tuple[str, ...] = ()
     label: str | None = None
     need_label: bool = True
     group: str | None = None
+    trained_text: tuple[str, ...] = ()
+    trained_label: str | None = None
+    chosen: Callable[[tuple[str, ...], str | None], None] = lambda text, label: None
     quoting: str = "auto"
 
 
-def choose_columns(found: list[str], wanted: Columns, name: str) -> tuple[str, str | None]:
-    """Names of the text and the label column. Raises ColumnError with the columns found."""
-    for given in (wanted.text, wanted.label, wanted.group):
-        if given is not None and given not in found:
-            raise ColumnError(f"{name}: no column {given!r}; the columns found are: {listing(found)}")
-    guessable = [column for column in found if column != wanted.group]
-    lower = {column.lower().strip(): column for column in reversed(guessable)}
-    label = wanted.label or next((lower[c] for c in LABEL_COLUMNS if c in lower and lower[c] != wanted.text), None)
-    text = wanted.text or next((lower[c] for c in TEXT_COLUMNS if c in lower and lower[c] != label), None)
-    rest = [c for c in guessable if c not in (text, label) and not _is_identifier(c)]
-    if text is None and len(rest) == 1 and (label is not None or not wanted.need_label):
-        text, rest = rest[0], []
-    if label is None and len(rest) == 1 and text is not None:
-        label = rest[0]
-    if text is None:
+def choose_columns(found: list[str], wanted: Columns, name: str) -> tuple[tuple[str, ...], str | None]:
+    """Names of the text columns and of the label column. Raises ColumnError with the columns found."""
+    asked = [*wanted.text, *(column for column in (wanted.label, wanted.group) if column is not None)]
+    absent = [column for column in asked if column not in found]
+    if absent:
+        raise ColumnError(f"{name}: no column {absent[0]!r}; the columns found are: {listing(found)}")
+    text, label = _trained_columns(found, wanted)
+    if not text or label is None:
+        text, label = _guessed_columns(found, wanted, text, label)
+    if not text:
         raise ColumnError(f"{name}: cannot tell which column is the text; say --text-column; found: {listing(found)}")
     if label is None and wanted.need_label:
         raise ColumnError(f"{name}: cannot tell which column is the label; say --label-column; found: {listing(found)}")
-    if text == label:
-        raise ColumnError(f"{name}: expected two columns, one of texts and one of labels, got {text!r} for both")
-    for chosen in (text, label, wanted.group):
-        if chosen is not None and found.count(chosen) > 1:
-            raise ColumnError(f"{name}: {found.count(chosen)} columns are named {chosen!r}; found: {listing(found)}")
+    if label in text:
+        raise ColumnError(f"{name}: expected two columns, one of texts and one of labels, got {label!r} for both")
+    for column in (*text, label, wanted.group):
+        if column is not None and found.count(column) > 1:
+            raise ColumnError(f"{name}: {found.count(column)} columns are named {column!r}; found: {listing(found)}")
+    wanted.chosen(text, label)
+    return text, label
+
+
+def _trained_columns(found: list[str], wanted: Columns) -> tuple[tuple[str, ...], str | None]:
+    """Those asked for, or else those of training that are there and not asked for as something else."""
+    label = wanted.label
+    if label is None and wanted.trained_label in found and wanted.trained_label not in (*wanted.text, wanted.group):
+        label = wanted.trained_label
+    taken = (label, wanted.group)
+    text = wanted.text or tuple(column for column in wanted.trained_text if column in found and column not in taken)
+    return text, label
+
+
+def _guessed_columns(
+    found: list[str], wanted: Columns, text: tuple[str, ...], label: str | None
+) -> tuple[tuple[str, ...], str | None]:
+    """What is not known yet, by the usual names or because nothing else is left."""
+    guessable = [column for column in found if column != wanted.group]
+    lower = {column.lower().strip(): column for column in reversed(guessable)}
+    if label is None:
+        label = next((lower[c] for c in LABEL_COLUMNS if c in lower and lower[c] not in text), None)
+    if not text:
+        text = tuple(lower[c] for c in TEXT_COLUMNS if c in lower and lower[c] != label)[:1]
+    rest = [c for c in guessable if c not in (*text, label) and not _is_identifier(c)]
+    if not text and len(rest) == 1 and (label is not None or not wanted.need_label):
+        return (rest[0],), label
+    if label is None and len(rest) == 1 and text:
+        label = rest[0]
     return text, label
 
 
@@ -81,6 +116,12 @@ def _is_identifier(column: str) -> bool:
     """Whether a column by its name numbers the rows, or says of which thing they are."""
     plain = column.lower().strip()
     return plain in _IDENTIFIERS or bool(_IDENTIFIER.fullmatch(plain) or _CAMEL_IDENTIFIER.fullmatch(column.strip()))
+
+
+def joined(values: Iterable[Any], name: str, line: int) -> str:
+    """One text of the columns that it stands in, a line break between those that are not empty."""
+    texts = (_as_text(value, name, line) for value in values)
+    return "\n".join(filter(None, texts))
 
 
 def _as_text(value: Any, name: str, line: int) -> str:
@@ -97,6 +138,8 @@ def _whole(value: Any) -> Any:
     """Without halves of characters, which JSON can name and no file can hold."""
     return _HALF.sub("\ufffd", value) if isinstance(value, str) else value
 
+
+_HEAD = 100  # records of JSON whose keys are the columns: not each has all
 
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -127,10 +170,11 @@ class _Table:
         self._header = [] if header is None else header.fields
         self._header_line = above + 1
         text, label = choose_columns(self._header, columns, name)
-        self._is_header = columns.text is not None or text.lower().strip() in TEXT_COLUMNS
+        named = (*columns.text, *columns.trained_text, *TEXT_COLUMNS)
+        self._is_header = any(column in named or column.lower().strip() in named for column in text)
         if not self._is_header:
-            self._check_names(text)
-        self._text_at = self._header.index(text)
+            self._check_names(text[0])
+        self._text_at = [self._header.index(column) for column in text]
         self._label_at, self._group_at = (
             None if column is None else self._header.index(column) for column in (label, columns.group)
         )
@@ -152,7 +196,8 @@ class _Table:
     def row(self, record: Record) -> Row:
         fields = record.fields
         label, group = (None if at is None else fields[at] for at in (self._label_at, self._group_at))
-        return Row(fields[self._text_at], label, record.line, group)
+        text = joined((fields[at] for at in self._text_at), self._name, record.line)
+        return Row(text, label, record.line, group)
 
     def _check_names(self, text: str) -> None:
         """Raises ColumnError if the text's column, whose name nothing else tells of, may be named by a text."""
@@ -194,25 +239,34 @@ def read_tab_separated(path: Path, columns: Columns, encoding: str) -> Iterator[
 def read_json_lines(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
     """One JSON object per line; blank lines are passed over."""
     name = str(path)
-    text = label = None
     with open_bytes(path) as file:
-        for line, raw in enumerate(decoded_lines(file, name, encoding), 1):
-            if not raw.strip():
-                continue
-            try:
-                record = json.loads(raw)
-            except (ValueError, RecursionError) as error:
-                raise DataError(f"{name}, line {line}: not a JSON object ({error})") from None
-            if not isinstance(record, dict):
-                raise DataError(f"{name}, line {line}: expected a JSON object, got {type(record).__name__}")
-            if text is None:
-                text, label = choose_columns(list(record), columns, name)
-            if text not in record:
-                raise ColumnError(f"{name}, line {line}: no column {text!r}; found: {listing(record)}")
-            if "\\u" in raw:
-                record = {column: _whole(value) for column, value in record.items()}
+        records = _json_objects(decoded_lines(file, name, encoding), name)
+        first = list(islice(records, _HEAD))
+        if not first:
+            return
+        names = dict.fromkeys(column for _, record in first for column in record)
+        text, label = choose_columns(list(names), columns, name)
+        for line, record in chain(first, records):
+            if not any(column in record for column in text):
+                raise ColumnError(f"{name}, line {line}: no column {text[0]!r}; found: {listing(record)}")
             given, group = (record.get(column) if column else None for column in (label, columns.group))
-            yield Row(_as_text(record[text], name, line), given, line, group)
+            yield Row(joined(map(record.get, text), name, line), given, line, group)
+
+
+def _json_objects(lines: Iterator[str], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The object of each line that is not blank, with the line's number."""
+    for line, raw in enumerate(lines, 1):
+        if not raw.strip():
+            continue
+        try:
+            record = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{name}, line {line}: not a JSON object ({error})") from None
+        if not isinstance(record, dict):
+            raise DataError(f"{name}, line {line}: expected a JSON object, got {type(record).__name__}")
+        if "\\u" in raw:
+            record = {column: _whole(value) for column, value in record.items()}
+        yield line, record
 
 
 def read_parquet(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
@@ -230,13 +284,13 @@ def read_parquet(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
             text, label = choose_columns(schema.names, columns, name)
             _check_flat(schema, text, label, columns.group, name)
             number = 0
-            columns_read = (text, label, columns.group)
+            columns_read = (label, columns.group, *text)
             for batch in table.iter_batches(_BATCH, columns=list({c for c in columns_read if c is not None})):
                 nothing = [None] * batch.num_rows
                 read = (nothing if c is None else batch.column(c).to_pylist() for c in columns_read)
-                for value, given, group in zip(*read, strict=True):
+                for given, group, *texts in zip(*read, strict=True):
                     number += 1
-                    yield Row(_as_text(value, name, number), given, number, group)
+                    yield Row(joined(texts, name, number), given, number, group)
         except UnicodeDecodeError as error:
             byte = error.object[error.start]
             raise EncodingError(
@@ -248,12 +302,12 @@ def read_parquet(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
             raise DataError(f"{name}: not a readable Parquet file ({shortened(reason, 200)})") from None
 
 
-def _check_flat(schema: Any, text: str, label: str | None, group: str | None, name: str) -> None:
+def _check_flat(schema: Any, text: tuple[str, ...], label: str | None, group: str | None, name: str) -> None:
     """Raises DataError for a column of lists, structures or maps, of which one row may hold any number of values."""
     from pyarrow import types
 
     wanted = (
-        (text, "the text must be a string", DataError),
+        *((column, "the text must be a string", DataError) for column in text),
         (label, "the label must be a string or a number", LabelError),
         (group, "a group must be a string or a number", ColumnError),
     )
@@ -278,6 +332,8 @@ FORMATS: dict[str, Callable[[Path, Columns, str], Iterator[Row]]] = {
     ".parquet": read_parquet,
     ".txt": read_lines,
 }
+
+TABLES = tuple(ending for ending in FORMATS if ending != ".txt")
 
 
 def kind_of(path: Path) -> str:

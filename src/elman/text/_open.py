@@ -16,6 +16,7 @@ DAMAGED = (EOFError, OSError, zlib.error)  # what reading a file raises that bre
 LONGEST_LINE = 2**28
 # Deflate makes up to 1,032 bytes of one; text comes to 3 to 20.
 _MOST_PER_BYTE, _UNLIMITED = 200, 2**24
+_BLOCK = 1 << 20
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -165,6 +166,23 @@ def is_wide(encoding: str) -> bool:
     return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
 
 
+def is_utf8(path: Path) -> bool:
+    """Whether a plain or .gz file is text in UTF-8 from end to end. Raises DataError as `open_bytes`."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open_bytes(path) as file:
+        try:
+            while block := file.read(_BLOCK):
+                if b"\0" in block:
+                    return False
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+        except DAMAGED as error:
+            raise DataError(f"{path}: cannot be read to its end ({error})") from None
+    return True
+
+
 def decoded_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
     """Lines with their ends, decoded one by one so that a bad byte can be placed.
 
@@ -215,7 +233,8 @@ def _wide_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
     except UnicodeError:
         raise _not_text(name, number + 1, None, encoding) from None
     finally:
-        wrapper.detach()  # the file is closed by who opened it
+        if not file.closed:
+            wrapper.detach()  # it is closed by who opened it
 
 
 def _binary(name: str, number: int, remedy: str) -> DataError:
