@@ -28,6 +28,7 @@ _IDENTIFIERS = ("", "id", "idx", "index", "no", "nr", "number", "uuid", "key", "
 # Of pandas the index, which it writes under these names; and names such as review_id, Review ID and reviewId.
 _IDENTIFIER = re.compile(r"unnamed: \d.*|__index_level_\d+__|level_\d+|.*[ _.-](id|idx|index)")
 _CAMEL_IDENTIFIER = re.compile(r".*[a-z](Id|ID)")
+_ANSWERS = ("no", "y")  # names of columns that are labels too
 _MOST_WORDS_OF_A_NAME = 3
 _SENTENCE = re.compile(r'[.!?,;:"。！？，]')
 
@@ -118,6 +119,11 @@ def _is_identifier(column: str) -> bool:
     return plain in _IDENTIFIERS or bool(_IDENTIFIER.fullmatch(plain) or _CAMEL_IDENTIFIER.fullmatch(column.strip()))
 
 
+def _is_usual(column: str) -> bool:
+    """Whether it is a name of an index or of a label."""
+    return _is_identifier(column) or column.lower().strip() in LABEL_COLUMNS
+
+
 def joined(values: Iterable[Any], name: str, line: int) -> str:
     """One text of the columns that it stands in, a line break between those that are not empty."""
     texts = (_as_text(value, name, line) for value in values)
@@ -173,7 +179,7 @@ class _Table:
         named = (*columns.text, *columns.trained_text, *TEXT_COLUMNS)
         self._is_header = any(column in named or column.lower().strip() in named for column in text)
         if not self._is_header:
-            self._check_names(text[0])
+            self._check_names(text[0], columns)
         self._text_at = [self._header.index(column) for column in text]
         self._label_at, self._group_at = (
             None if column is None else self._header.index(column) for column in (label, columns.group)
@@ -199,10 +205,12 @@ class _Table:
         text = joined((fields[at] for at in self._text_at), self._name, record.line)
         return Row(text, label, record.line, group)
 
-    def _check_names(self, text: str) -> None:
-        """Raises ColumnError if the text's column, whose name nothing else tells of, may be named by a text."""
+    def _check_names(self, text: str, columns: Columns) -> None:
+        """Raises ColumnError if what names the text's column may be a text, and the line no header."""
+        asked = (columns.label, columns.group, columns.trained_label)
+        others = (c for c in self._header if c in asked or (_is_usual(c) and c.lower().strip() not in _ANSWERS))
         is_name = len(text.split()) <= _MOST_WORDS_OF_A_NAME and not _SENTENCE.search(text)
-        if len(self._header) == 1 or not is_name:
+        if not list(others) or not is_name:
             raise ColumnError(
                 f"{self._name}, line {self._header_line}: expected names of columns, got {shortened(text)!r}; if it is "
                 "a name, say --text-column; if it is a text, put a line of names above it, or name the file .txt (a "
@@ -249,7 +257,7 @@ def read_json_lines(path: Path, columns: Columns, encoding: str) -> Iterator[Row
         for line, record in chain(first, records):
             if not any(column in record for column in text):
                 raise ColumnError(f"{name}, line {line}: no column {text[0]!r}; found: {listing(record)}")
-            given, group = (record.get(column) if column else None for column in (label, columns.group))
+            given, group = (None if c is None else record.get(c) for c in (label, columns.group))
             yield Row(joined(map(record.get, text), name, line), given, line, group)
 
 
