@@ -15,12 +15,12 @@ LONGEST = 2100  # characters of a message
 ROWS = [(f"text {number} of a table, with words", "ab"[number % 2]) for number in range(300)]
 
 
-def parquet_bytes(**columns):
+def parquet_bytes(compression="snappy", **columns):
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
     sink = pyarrow.BufferOutputStream()
-    parquet.write_table(pyarrow.table(columns), sink)
+    parquet.write_table(pyarrow.table(columns), sink, compression=compression)
     return sink.getvalue().to_pybytes()
 
 
@@ -147,6 +147,17 @@ def test_parquet_of_bytes_that_are_no_text(tmp_path):
         (tmp_path / "a.parquet").write_bytes(parquet_bytes(**columns))
         with pytest.raises(EncodingError, match="byte 0xff is not valid utf-8"):
             read_labelled(tmp_path / "a.parquet")
+
+
+def test_a_small_parquet_file_that_comes_to_much(tmp_path):
+    """A value in many rows, and a page that unpacks to much."""
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "a.parquet"
+    for texts in (["ab " * 2**18] * 100, ["ab " * 2**23]):
+        path.write_bytes(parquet_bytes(compression="zstd", text=texts, label=["x"] * len(texts)))
+        assert path.stat().st_size < 10_000
+        with pytest.raises(DataError, match="at most 200 bytes of text for each compressed one"):
+            read_labelled(path)
 
 
 @pytest.mark.parametrize("column", ["text", "label", "film"])

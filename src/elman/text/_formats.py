@@ -4,13 +4,13 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn
 
 from ..errors import ColumnError, DataError, EncodingError, LabelError, MissingExtraError, listing, shortened
 from ._delimited import REMEDY, Doubts, Record, records
-from ._open import decoded_lines, ended_anyhow, open_bytes
+from ._open import check_expansion, decoded_lines, ended_anyhow, open_bytes
 
 _BATCH = 1024  # rows of Parquet that are read at a time
 
@@ -281,33 +281,65 @@ def read_parquet(path: Path, columns: Columns, encoding: str) -> Iterator[Row]:
     """Parquet, batch by batch; a row's `line` is its number."""
     try:
         import pyarrow
-        from pyarrow import parquet
+        import pyarrow.parquet
     except ImportError:
         raise MissingExtraError("reading Parquet", "parquet") from None
     name = str(path)
+    number = 0
     with open_bytes(path) as file:
         try:
-            table = parquet.ParquetFile(pyarrow.PythonFile(file, "r"))
-            schema = table.schema_arrow
-            text, label = choose_columns(schema.names, columns, name)
-            _check_flat(schema, text, label, columns.group, name)
-            number = 0
-            columns_read = (label, columns.group, *text)
-            for batch in table.iter_batches(_BATCH, columns=list({c for c in columns_read if c is not None})):
-                nothing = [None] * batch.num_rows
-                read = (nothing if c is None else batch.column(c).to_pylist() for c in columns_read)
-                for given, group, *texts in zip(*read, strict=True):
-                    number += 1
-                    yield Row(joined(texts, name, number), given, number, group)
+            for row in _parquet_rows(file, columns, name):
+                yield row
+                number = row.line
         except UnicodeDecodeError as error:
             byte = error.object[error.start]
             raise EncodingError(
-                f"{name}, lines {number + 1:,} to {number + _BATCH:,}: byte 0x{byte:02x} is not valid utf-8, in which "
-                "Parquet has its strings"
+                f"{name}, line {number + 1}: byte 0x{byte:02x} is not valid utf-8, in which Parquet has its strings"
             ) from None
         except (pyarrow.ArrowException, OSError, MemoryError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise DataError(f"{name}: not a readable Parquet file ({shortened(reason, 200)})") from None
+
+
+def _parquet_rows(file: IO[bytes], columns: Columns, name: str) -> Iterator[Row]:
+    from pyarrow import PythonFile, parquet, types
+
+    table = parquet.ParquetFile(PythonFile(file, "r"))
+    schema = table.schema_arrow
+    text, label = choose_columns(schema.names, columns, name)
+    _check_flat(schema, text, label, columns.group, name)
+    columns_read = (label, columns.group, *text)
+    size = _check_sizes(table.metadata, columns_read, name)
+    # A text that comes in many rows is then in memory once.
+    strings = [c for c in text if types.is_string(schema.field(c).type) or types.is_large_string(schema.field(c).type)]
+    table = parquet.ParquetFile(PythonFile(file, "r"), read_dictionary=strings)
+    number = characters = 0
+    for batch in table.iter_batches(_BATCH, columns=list({c for c in columns_read if c is not None})):
+        for given, group, *texts in zip(*(_values(batch, column) for column in columns_read), strict=True):
+            number += 1
+            row = Row(joined(texts, name, number), given, number, group)
+            characters += len(row.text)
+            check_expansion(characters, size, name)
+            yield row
+
+
+def _values(batch: Any, column: str | None) -> Iterator[Any]:
+    """Of a column, one by one; None for each row where there is no column."""
+    if column is None:
+        return repeat(None, batch.num_rows)
+    return (value.as_py() for value in batch.column(column))
+
+
+def _check_sizes(metadata: Any, columns: tuple[str | None, ...], name: str) -> int:
+    """Bytes of some columns in the file. Raises DataError where they come to more than text can."""
+    packed = unpacked = 0
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for chunk in map(group.column, range(group.num_columns)):
+            if chunk.path_in_schema in columns:
+                packed += chunk.total_compressed_size
+                unpacked += chunk.total_uncompressed_size
+    check_expansion(unpacked, packed, name)
+    return packed
 
 
 def _check_flat(schema: Any, text: tuple[str, ...], label: str | None, group: str | None, name: str) -> None:

@@ -60,7 +60,7 @@ class _Unpacked(io.RawIOBase):
         with self._named():
             content = self._file.read1(len(buffer))
         buffer[: len(content)] = content
-        self._check()
+        check_expansion(self._file.tell(), self.packed_position, str(self._path))
         return len(content)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
@@ -83,14 +83,6 @@ class _Unpacked(io.RawIOBase):
     def packed_position(self) -> int:
         """Bytes of the file on the disk that are read."""
         return self._packed.tell()
-
-    def _check(self) -> None:
-        unpacked = self._file.tell()
-        if unpacked > _UNLIMITED and unpacked > _MOST_PER_BYTE * self.packed_position:
-            raise DataError(
-                f"{self._path}: expected at most {_MOST_PER_BYTE} bytes of text for each compressed one, got "
-                f"{unpacked:,} of {self.packed_position:,}; unpack the file first if that is meant"
-            )
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -135,6 +127,15 @@ class _Arriving(io.RawIOBase):
         content = self._stream.read1(len(buffer))
         buffer[: len(content)] = content
         return len(content)
+
+
+def check_expansion(unpacked: int, packed: int, name: str) -> None:
+    """Raises DataError where so many bytes of text come of so many compressed ones as no text can come to."""
+    if unpacked > _UNLIMITED and unpacked > _MOST_PER_BYTE * packed:
+        raise DataError(
+            f"{name}: expected at most {_MOST_PER_BYTE} bytes of text for each compressed one, got {unpacked:,} of "
+            f"{packed:,}; unpack the file first if that is meant"
+        )
 
 
 def bytes_read(file: Any) -> int:
