@@ -31,8 +31,8 @@ def count(texts: Iterable[str], training: Marks) -> int:
 def sentence(name: str, in_training: int, rows: int) -> str:
     """What the figures of texts are worth of which some were learned from."""
     return (
-        f"{name}: {in_training:,} of {rows:,} texts are training texts too (but for case and spaces): on these it "
-        "shows what was learned by heart"
+        f"{name}: {in_training:,} of {rows:,} texts are training texts too (case and spaces aside), so the figures say "
+        "less of new texts"
     )
 
 
