@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +32,15 @@ def count(texts: Iterable[str], training: Marks) -> int:
 def sentence(name: str, in_training: int, rows: int) -> str:
     """What the figures of texts are worth of which some were learned from."""
     return (
-        f"{name}: {in_training:,} of {rows:,} texts are training texts too (but for case and spaces): on these it "
-        "shows what was learned by heart"
+        f"{name}: {in_training:,} of {rows:,} texts are training texts too (case and spaces aside), so the figures say "
+        "less of new texts"
     )
+
+
+def sentences(metrics: dict[str, dict[str, Any]]) -> list[str]:
+    """One on each split with training texts in it, from the figures of `evaluate_split` by its name."""
+    counts = {name: (figures.get("in_training", 0), figures["rows"]) for name, figures in metrics.items()}
+    return [sentence(name, in_training, rows) for name, (in_training, rows) in counts.items() if in_training]
 
 
 def write(path: Path, training: Marks) -> None:

@@ -52,6 +52,11 @@ class Run:
         return gradient_summary(self.fitted.history, self.fitted.classifier.config.clip_norm)
 
     @property
+    def contamination(self) -> list[str]:
+        """A sentence on each split that has training texts in it."""
+        return contamination.sentences(self.metrics)
+
+    @property
     def clipping(self) -> str:
         """What the norms say of clip_norm, in one sentence."""
         return clipping_verdict(self.gradient)
@@ -137,9 +142,9 @@ def train(
         further = taught_split(teachers, taught, read, options, events=events)
     train_split = read.train if further is None else read.train.with_taught(further)
     training = contamination.marks_of(train_split.texts)
-    contaminated = _contaminated(read, training)
-    for note in contaminated:
-        events.found(note)
+    for name, split in read.held_out.items():
+        if number := contamination.count(split.texts, training):
+            events.found(contamination.sentence(name, number, len(split.texts)))
     read_seconds = time.monotonic() - started
 
     with run_folder.begun(out, to_toml(config), resume=resume, overwrite=overwrite) as goes_on:
@@ -185,7 +190,7 @@ def train(
         events.stage("writing")
         mistakes = {name: wrong for name, (_, wrong) in measured.items()}
         splits = {"train": train_split, **read.held_out}
-        data_of_report = report_data(run, read.source, splits, mistakes, notes=[*read.notes, *contaminated])
+        data_of_report = report_data(run, read.source, splits, mistakes, notes=[*read.notes, *run.contamination])
         _write(run, data_of_report, training, tensorboard=tensorboard)
     return run
 
@@ -207,13 +212,6 @@ def _check_asked(
         check_recorded(config)
     if language_config is not None and not unlabelled:
         raise UsageError("settings of a language model are for the one that unlabelled text is for, got no such text")
-
-
-def _contaminated(read: Data, training: contamination.Marks) -> list[str]:
-    """A sentence on each of the other splits that has training texts in it."""
-    counts = {name: contamination.count(split.texts, training) for name, split in read.held_out.items()}
-    rows = {name: len(split.texts) for name, split in read.held_out.items()}
-    return [contamination.sentence(name, number, rows[name]) for name, number in counts.items() if number]
 
 
 def _fitted(out: Path, train_split: Split, read: Data, config: ClassifierConfig, **how: Any) -> Fitted:

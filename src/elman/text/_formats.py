@@ -88,11 +88,19 @@ def choose_columns(found: list[str], wanted: Columns, name: str) -> tuple[tuple[
 def _trained_columns(found: list[str], wanted: Columns) -> tuple[tuple[str, ...], str | None]:
     """Those asked for, or else those of training that are there and not asked for as something else."""
     label = wanted.label
-    if label is None and wanted.trained_label in found and wanted.trained_label not in (*wanted.text, wanted.group):
-        label = wanted.trained_label
+    if label is None and wanted.trained_label is not None:
+        label = next(_named(wanted.trained_label, found, (*wanted.text, wanted.group)), None)
     taken = (label, wanted.group)
-    text = wanted.text or tuple(column for column in wanted.trained_text if column in found and column not in taken)
+    text = wanted.text or tuple(column for name in wanted.trained_text for column in _named(name, found, taken))
     return text, label
+
+
+def _named(name: str, found: list[str], taken: tuple[str | None, ...]) -> Iterator[str]:
+    """The column of that name, or else the only one that differs from it in case and spaces alone."""
+    alike = [column for column in found if column.lower().strip() == name.lower().strip()]
+    columns = [name] if name in alike else alike
+    if len(columns) == 1 and columns[0] not in taken:
+        yield columns[0]
 
 
 def _guessed_columns(

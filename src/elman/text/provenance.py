@@ -67,8 +67,9 @@ class Provenance:
         return cls(tuple(columns or ()), label, encoding, quoting)
 
     def __str__(self) -> str:
-        parts = [f"text {_listed(self.text_columns)}"] if self.text_columns else []
-        parts += [f"label {self.label_column!r}"] if self.label_column is not None else []
+        plural = "s" if len(self.text_columns) > 1 else ""
+        parts = [f"text column{plural} {_listed(self.text_columns)}"] if self.text_columns else []
+        parts += [f"label column {self.label_column!r}"] if self.label_column is not None else []
         parts += [f"quoting {self.quoting}"] if self.quoting != QUOTING[0] else []
         return ", ".join([*parts, self.encoding])
 
