@@ -66,7 +66,7 @@ def test_what_spans_lines_is_said_and_classes_are_listed(capsys, tmp_path, revie
     assert run(["train", str(reviews_csv), "--out", str(tmp_path / "run"), *SMALL]) == 0
     said = capsys.readouterr().err
     assert said.count("60 rows, 60 of them over several lines") == 1
-    listed = said.index("training rows in 2 classes: ")
+    listed = said.index("a.csv: 2 classes: bad 30, good 30")
     assert listed < said.index("epoch  1")
     assert run(["predict", str(tmp_path / "run"), str(reviews_csv)]) == 0
     captured = capsys.readouterr()
@@ -96,7 +96,7 @@ def test_what_a_class_folder_leaves_out_is_named(capsys, tmp_path):
     (tmp_path / "data" / "good" / "Thumbs.db").write_bytes(b"\xd0\xcf\0")
     assert run(["train", str(tmp_path / "data"), "--out", str(tmp_path / "run"), *SMALL]) == 0
     said = capsys.readouterr().err
-    assert "good/Thumbs.db" in said and "in 2 classes: bad 18, good 18" in said
+    assert "good/Thumbs.db" in said and "2 classes: bad 20, good 20" in said
 
 
 def test_lists_of_texts_are_answered_one_by_one(model):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import DivergedError, listing, shortened
+from ..errors import DivergedError
 from ..language import TrainedLanguageModel
 from ..report import coverage_sentence
 from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer, cache
@@ -90,7 +90,6 @@ def fit(
     prepared = prepare(train, validation, len(classes), config, events=events, use_cache=use_cache, tokenizer=tokenizer)
     tokenizer = prepared.tokenizer
     config = replace(config, vectors=Path(config.vectors).name)
-    events.found(class_sentence(classes, train))
     coverage = None if prepared.vectors is None else prepared.vectors.coverage
     if coverage is not None:
         events.found(coverage_sentence(coverage))
@@ -127,14 +126,6 @@ def fit(
     if held_out is not None and config.calibrate:
         classifier.scales = fit_scales(*classifier.parts(held_out.texts), held_out.numbers)
     return fitted
-
-
-def class_sentence(classes: NDArray[Any], train: Split) -> str:
-    """Every class with its training rows, the largest first; of many the first twenty."""
-    rows = np.bincount(train.numbers, minlength=len(classes))
-    order = np.argsort(-rows, kind="stable")
-    parts = (f"{shortened(str(classes[number]))} {rows[number]:,}" for number in order)
-    return f"{len(train.texts):,} training rows in {len(classes)} classes: {listing(parts)}"
 
 
 def prepare(

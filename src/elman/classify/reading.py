@@ -3,8 +3,10 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import UsageError
-from ..labels import Labels, class_numbers, find_classes, merge_invisible
+import numpy as np
+
+from ..errors import UsageError, listing, shortened
+from ..labels import Labels, Rows, class_numbers, find_classes, merge_invisible
 from ..text import Provenance, ReadOptions, labelled_of
 from .split import Split, hold_out
 
@@ -59,6 +61,7 @@ def read_data(
     labels, sentences = merge_invisible(rows.labels)
     notes += [str(rows), *(f"{data}: {sentence}" for sentence in sentences)]
     classes, numbers = find_classes(labels)
+    notes.append(f"{data}: {_class_sentence(classes, numbers)}")
     train, held_out = Split(rows.texts, numbers), {}
     further = replace(options, group_column=None, trained_on=rows.provenance)
     for name, source in (("validation", validation), ("test", test)):
@@ -69,3 +72,11 @@ def read_data(
     if validation is None and share:
         train, held_out["validation"] = hold_out(train, classes, share, seed, rows.groups)
     return Data(rows.source, classes, train, held_out, rows.provenance, tuple(notes))
+
+
+def _class_sentence(classes: Labels, numbers: Rows) -> str:
+    """Every class with its rows, the largest first; of many the first twenty."""
+    rows = np.bincount(numbers, minlength=len(classes))
+    largest_first = np.argsort(-rows, kind="stable")
+    parts = (f"{shortened(str(classes[number]))} {rows[number]:,}" for number in largest_first)
+    return f"{len(classes)} classes: {listing(parts)}"
