@@ -19,13 +19,37 @@
 Messages say what was wanted and what was given.
 """
 
+from collections.abc import Iterable
 from typing import Any
+
+_LONGEST_MESSAGE, _LONGEST_VALUE, _LISTED = 2000, 60, 20
+
+
+def shortened(text: str, limit: int = _LONGEST_VALUE) -> str:
+    """At most `limit` characters, the middle left out: what a message shows of something of any size."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 3) // 2
+    return f"{text[:half]} … {text[-half:]}"
+
+
+def listing(names: Iterable[str], limit: int = _LISTED) -> str:
+    """The first names and how many more there are; "none" for none."""
+    each = [shortened(name) for name in names]
+    more = f" and {len(each) - limit:,} more" if len(each) > limit else ""
+    return (", ".join(each[:limit]) or "none") + more
 
 
 class ElmanError(Exception):
-    """Base of all errors raised on purpose; `exit_code` is what the command line returns."""
+    """Base of all errors raised on purpose; `exit_code` is what the command line returns.
+
+    Its message holds at most 2,000 characters of what may be a file's own names and values.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return shortened(super().__str__(), _LONGEST_MESSAGE)
 
 
 class UsageError(ElmanError, ValueError):

@@ -140,7 +140,8 @@ def test_fit_leaves_the_parameters_and_the_random_state_alone(reviews):
 def test_a_given_validation_set_is_watched(reviews):
     texts, labels = reviews
     wrong = ["good" if label == "bad" else "bad" for label in labels[:40]]
-    model = elman.TextClassifier(**SMALL).fit(texts, labels, validation=(texts[:40], wrong))
+    with pytest.warns(UserWarning, match="validation: 40 of 40 texts are training texts too"):
+        model = elman.TextClassifier(**SMALL).fit(texts, labels, validation=(texts[:40], wrong))
     assert model.history_[-1].validation_accuracy < 0.2 < 0.8 < model.history_[-1].train_accuracy
 
 

@@ -14,9 +14,10 @@ from elman.classify.batches import Encoded
 from elman.classify.config import resolve
 from elman.classify.diagnose import diagnose_split
 from elman.classify.model import build_network
-from elman.classify.split import Split, class_numbers
+from elman.classify.split import Split
 from elman.classify.task import ClassificationTask, Labelled
 from elman.errors import ModelFolderError, UsageError
+from elman.labels import class_numbers
 from elman.nn import BothWays, TextRNN
 from elman.report import write_diagnosis
 from elman.text import RaggedIds, TextTokenizer

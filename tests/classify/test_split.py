@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from conftest import make_reviews
-from elman.classify.split import Split, class_numbers, find_classes, hold_out
+from elman.classify.split import Split, hold_out
 from elman.errors import LabelError, SplitError
+from elman.labels import class_numbers, find_classes
 
 CLASSES = np.array(["bad", "good", "odd"])
 

@@ -149,7 +149,7 @@ def test_a_text_of_ten_megabytes(tmp_path):
         ("a.csv", b"text,b,c\n1,2,3\n", ColumnError, "which column is the label.*found: text, b, c"),
         ("a.csv", b"id,text\n1,fine\n", ColumnError, "which column is the label.*found: id, text"),
         ("a.csv", b"text,label\nfine,\n", LabelError, "line 2: the label is missing"),
-        ("a.csv", b"text,label\nfine,NaN\n", LabelError, "line 2: the label is missing"),
+        ("a.csv", b"text,label\nfine,  \n", LabelError, "line 2: the label is missing"),
         ("a.jsonl", b'{"text": "x", "label": null}', LabelError, "line 1: the label is missing"),
         ("a.jsonl", b'{"text": "x", "label": NaN}', LabelError, "line 1: the label is missing"),
         ("a.jsonl", b'{"text": "x", "label": ["a"]}', LabelError, "line 1: the label must be a string or .*, got list"),

@@ -33,7 +33,7 @@ def compare(
     Args:
         settings: changes that apply to all presets.
         overwrite: replace an earlier comparison and its runs.
-        reading: further arguments of `train` (validation, test, columns, encoding).
+        reading: further arguments of `train` (validation, test, columns, encoding, quoting).
     Returns:
         one row per preset; see `comparison_row`.
     Raises:

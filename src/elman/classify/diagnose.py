@@ -14,12 +14,12 @@ from .. import __version__, diagnostics
 from ..errors import DataError, UsageError
 from ..nn import ARCHITECTURE, TextRNN
 from ..report import diagnosis_figures, write_diagnosis
-from ..text import RaggedIds, read_labelled
+from ..text import ColumnNames, RaggedIds, ReadOptions, Say, column_names, warn
 from ..training import Epoch, TensorBoard, read_history, run_folder, write_json
 from . import persistence
 from .batches import Encoded
 from .config import ClassifierConfig
-from .evaluate import labels_of
+from .evaluate import labelled_split
 from .model import Classifier
 from .split import Split
 
@@ -35,11 +35,14 @@ def diagnose(
     out: str | Path | None = None,
     sample: int = SAMPLE,
     exact: bool = False,
-    text_column: str | None = None,
+    text_column: ColumnNames = None,
     label_column: str | None = None,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
+    skip_unlabelled: bool = False,
+    quoting: str | None = None,
     tensorboard: bool = False,
     stage: Callable[[str], None] = lambda name: None,
+    say: Say = warn,
 ) -> dict[str, Any]:
     """Measure a trained model's memory on labelled data; write diagnosis.json and diagnosis.html.
 
@@ -49,6 +52,7 @@ def diagnose(
         sample: texts looked at, drawn from those that have a token.
         exact: Jacobian norms from every unit vector instead of random probes.
         tensorboard: also write scalars and plots as event files into `tensorboard` there.
+        text_column, label_column, encoding, skip_unlabelled, quoting, say: as of `evaluate`.
         stage: is told what is being done.
     Returns:
         what diagnosis.json holds: `verdict`, `memory`, `remedies`, `layers` (see `diagnostics.diagnose_layer`),
@@ -60,14 +64,14 @@ def diagnose(
     classifier = persistence.load(run)
     check_recorded(classifier.config)
     run_folder.make(Path(out or run))
-    rows = read_labelled(data, text_column=text_column, label_column=label_column, encoding=encoding)
-    split = Split(rows.texts, labels_of(classifier, rows.labels, str(data)))
+    options = ReadOptions(column_names(text_column), label_column, None, encoding, skip_unlabelled, quoting, say=say)
+    split = labelled_split(classifier, data, options)
     epochs = read_history(Path(run) / run_folder.HISTORY)
     found = diagnose_split(
         classifier,
         split,
         run=Path(run).resolve().name,
-        source=rows.source,
+        source=str(data),
         epochs=epochs,
         sample=sample,
         exact=exact,

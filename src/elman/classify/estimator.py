@@ -1,6 +1,7 @@
 """`TextClassifier`: the classifier as a scikit-learn estimator over lists of strings."""
 
 import inspect
+import warnings
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -13,16 +14,17 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .. import language
+from ..labels import alike, class_numbers, find_classes
 from ..language.estimator import LanguageModel
 from ..text import mark_of, strings
 from ..training import Epoch
-from . import persistence
+from . import contamination, persistence
 from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
 from .fine_tune import adopt
 from .fit import fit
 from .given import grouped, labelled, pair, watched
 from .model import Classifier
-from .split import Split, class_numbers, find_classes, hold_out
+from .split import Split, hold_out
 from .teach import believed
 
 
@@ -98,12 +100,16 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if start:
             config = adopt(start, config)
         classes, numbers = find_classes(labels)
+        notes = alike(labels)
         train, held_out = Split(texts, numbers), None
         if groups is not None:
             groups = grouped(groups, is_split=validation is None and bool(config.validation_split))
         if validation is not None:
             held_texts, held_labels = watched(validation)
             held_out = Split(held_texts, class_numbers(held_labels, classes, "validation"))
+            in_training = contamination.count(held_texts, contamination.marks_of(texts))
+            if in_training:
+                notes.append(contamination.sentence("validation", in_training, len(held_texts)))
         elif config.validation_split:
             train, held_out = hold_out(train, classes, config.validation_split, config.seed, groups)
         if taught is not None:
@@ -112,6 +118,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             known = {mark_of(text) for part in (train, held_out) if part is not None for text in part.texts}
             rows = [row for row, text in enumerate(further.texts) if mark_of(text) not in known]
             train = train.with_taught(further.select(np.array(rows, np.int64)))
+        for note in notes:
+            warnings.warn(note, stacklevel=2)
         fitted = fit(train, held_out, classes, config, start=start)
         self._adopt(fitted.classifier, fitted.history)
         return self

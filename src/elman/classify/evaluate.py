@@ -1,16 +1,19 @@
 """Measuring a classifier on labelled text."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..text import read_labelled
-from . import persistence
+from ..labels import class_numbers, text_of
+from ..text import ColumnNames, ReadOptions, Say, column_names, labelled_of, warn
+from ..training import run_folder
+from . import contamination, persistence
 from .metrics import measure
 from .model import Classifier
-from .split import Split, class_numbers
+from .split import Split
 
 _MISTAKES = 20
 
@@ -19,34 +22,55 @@ def evaluate(
     run: str | Path,
     data: str | Path,
     *,
-    text_column: str | None = None,
+    text_column: ColumnNames = None,
     label_column: str | None = None,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
+    skip_unlabelled: bool = False,
+    quoting: str | None = None,
+    say: Say = warn,
 ) -> dict[str, Any]:
-    """Metrics of a saved model on a labelled file; see `metrics.measure`."""
+    """Metrics of a saved model on a labelled file; see `metrics.measure` and `evaluate_split`.
+
+    Args:
+        text_column, label_column, encoding, quoting: None for those of the training, where the file has them.
+        skip_unlabelled: leave rows without a label out.
+        say: is told what is read other than in training, how many rows are left out, and how many were learned from.
+    """
     classifier = persistence.load(run)
-    rows = read_labelled(data, text_column=text_column, label_column=label_column, encoding=encoding)
-    numbers = labels_of(classifier, rows.labels, str(data))
-    return evaluate_split(classifier, Split(rows.texts, numbers))[0]
+    options = ReadOptions(column_names(text_column), label_column, None, encoding, skip_unlabelled, quoting, say=say)
+    split = labelled_split(classifier, data, options)
+    training = contamination.read(Path(run) / run_folder.TRAINING_TEXTS)
+    metrics, _ = evaluate_split(classifier, split, training)
+    if metrics.get("in_training"):
+        say(contamination.sentence(str(data), metrics["in_training"], metrics["rows"]))
+    return metrics
 
 
-def labels_of(classifier: Classifier, labels: list[str], where: str) -> NDArray[np.int64]:
-    """Class numbers of labels read from a file, which are strings whatever the model's own labels are."""
-    return class_numbers(labels, np.array([str(c) for c in classifier.classes.tolist()]), where)
+def labelled_split(classifier: Classifier, data: str | Path, options: ReadOptions) -> Split:
+    """A labelled file, read as the classifier's training data were where it can be."""
+    rows = labelled_of(data, replace(options, trained_on=classifier.provenance))
+    names = np.array([text_of(label) for label in classifier.classes])
+    return Split(rows.texts, class_numbers(rows.labels, names, str(data)))
 
 
-def evaluate_split(classifier: Classifier, data: Split) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def evaluate_split(
+    classifier: Classifier, data: Split, training: contamination.Marks | None = None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Metrics, and the mistakes made with the highest probability.
 
-    With n-grams the metrics also hold the accuracy of the network and of the wide branch, each alone.
+    With n-grams the metrics also hold the accuracy of the network and of the wide branch, each alone; where the
+    training texts are known, also how many of these texts are among them (`in_training`).
     """
     network, wide = classifier.parts(classifier.encode(data.texts))
-    probabilities, parts = classifier.combine(network, wide), {}
+    probabilities = classifier.combine(network, wide)
+    parts: dict[str, float] = {}
     if wide is not None:
         parts = {
             "network_accuracy": float((network.argmax(1) == data.numbers).mean()),
             "wide_accuracy": float((wide.argmax(1) == data.numbers).mean()),
         }
+    if training is not None:
+        parts["in_training"] = contamination.count(data.texts, training)
     metrics = {**measure(probabilities, data.numbers, classifier.classes), **parts}
     return metrics, _mistakes(classifier, data, probabilities)
 

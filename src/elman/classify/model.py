@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from ..nn import BothWays, TextRNN
-from ..text import UNKNOWN_ID, TextTokenizer
+from ..text import UNKNOWN_ID, Provenance, TextTokenizer
 from .batches import Encoded, sorted_batches
 from .config import BOTH, ClassifierConfig
 from .ngrams import NGrams, feature_dim
@@ -25,6 +25,7 @@ class Classifier:
     Attributes:
         classes: [C] labels, sorted; column c of every score belongs to classes[c].
         ngrams: the n-gram evidence with its wide branch, or None.
+        provenance: which columns and encoding it learned from; None of texts in memory.
         scales: weights of the network's and the wide branch's scores in the sum whose softmax is the probability.
     """
 
@@ -34,6 +35,7 @@ class Classifier:
     network: TextRNN
     ngrams: NGrams | None = None
     scales: tuple[float, float] = field(default=(1.0, 1.0))
+    provenance: Provenance | None = None
 
     def encode(self, texts: list[str]) -> Encoded:
         """Token ids, cut to the length that is read, with the n-grams' evidence."""

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelFolderError
-from ..text import TextTokenizer
-from ..training import model_folder
+from ..text import Provenance, TextTokenizer
+from ..training import model_folder, run_folder
 from .config import resolve
 from .model import Classifier, build_network
 from .ngrams import NGrams
@@ -28,9 +28,11 @@ def save(classifier: Classifier, folder: str | Path) -> None:
         "classes": classifier.classes.tolist(),
         "tokenizer": classifier.tokenizer.kind,
         "scales": list(classifier.scales),
+        "provenance": None if classifier.provenance is None else classifier.provenance.to_json(),
         "config": asdict(classifier.config),
     }
     model_folder.write(Path(folder), _KIND, tensors, classifier.tokenizer.to_json(), description)
+    (Path(folder) / run_folder.TRAINING_TEXTS).unlink(missing_ok=True)  # of a model that was there before
 
 
 def load(folder: str | Path) -> Classifier:
@@ -61,7 +63,9 @@ def _build(folder: Path, description: dict[str, Any]) -> Classifier:
     if len(scales) != 2 or not np.isfinite(scales).all():
         raise ModelFolderError(f"expected the weights of two scores, got {scales}")
     ngrams = _ngrams(config.ngrams, len(classes), tensors) if config.ngrams else None
-    return Classifier(config, classes, tokenizer, network, ngrams, (scales[0], scales[1]))
+    described = description.get("provenance")
+    provenance = None if described is None else Provenance.of_json(described)
+    return Classifier(config, classes, tokenizer, network, ngrams, (scales[0], scales[1]), provenance)
 
 
 def _ngrams(longest: int, num_classes: int, tensors: dict[str, Tensor]) -> NGrams:

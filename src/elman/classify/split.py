@@ -1,4 +1,4 @@
-"""Labels to class numbers, and a validation split that no duplicate crosses."""
+"""Texts with their class numbers, and a validation split that no duplicate crosses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from ..errors import LabelError, SplitError
+from ..errors import SplitError
+from ..labels import Labels, Rows
 from ..text import mark_of
-
-Rows = NDArray[np.int64]
-Labels = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -38,31 +36,6 @@ class Split:
         certain = np.eye(taught.probabilities.shape[1], dtype=np.float32)[self.numbers]
         numbers = np.concatenate([self.numbers, taught.numbers])
         return Split(self.texts + taught.texts, numbers, np.concatenate([certain, taught.probabilities]))
-
-
-def find_classes(labels: Sequence[Any]) -> tuple[Labels, Rows]:
-    """The distinct labels in sorted order, and each row's class number. Raises LabelError with fewer than two.
-
-    Args:
-        labels: those of a file, or as `given.labelled` lets them pass.
-    """
-    classes, numbers = np.unique(np.asarray(labels), return_inverse=True)
-    if len(classes) < 2:
-        raise LabelError(f"at least two classes are needed, got only {classes.tolist()}")
-    return classes, numbers.astype(np.int64)
-
-
-def class_numbers(labels: Sequence[Any], classes: Labels, where: str) -> Rows:
-    """Each row's class number. Raises LabelError for a label that is not among `classes`."""
-    numbers = {label: number for number, label in enumerate(classes.tolist())}
-    result = np.empty(len(labels), np.int64)
-    for row, label in enumerate(labels):
-        label = label.item() if hasattr(label, "item") else label
-        if label not in numbers:
-            known = ", ".join(str(c) for c in classes.tolist()[:20])
-            raise LabelError(f"{where}, row {row + 1}: the label {label!r} was not in the training data ({known})")
-        result[row] = numbers[label]
-    return result
 
 
 def hold_out(

@@ -7,17 +7,20 @@ than the labels do. Several teachers are averaged.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError, LabelError, UsageError
-from ..text import LeftOut, mark_of, read_texts
+from ..labels import Labels, Rows, class_numbers, text_of
+from ..text import LeftOut, ReadOptions, mark_of, texts_of
 from ..training import FitEvents
 from . import persistence
 from .reading import Data
-from .split import Labels, Split
+from .split import Split
 
 _CHUNK = 1024
 _SHOWN = 8 * _CHUNK  # texts between two lines of progress
@@ -36,9 +39,8 @@ def taught_split(
     teachers: Sequence[str | Path],
     files: Sequence[str | Path],
     read: Data,
+    options: ReadOptions,
     *,
-    text_column: str | None,
-    encoding: str,
     events: FitEvents,
 ) -> Split:
     """The texts of files that are new beside the labelled ones, with what the teachers say of them.
@@ -46,15 +48,13 @@ def taught_split(
     Raises:
         as `taught_texts` and `label`.
     """
-    texts = taught_texts(files, read.train, read.texts_held_out, text_column=text_column, encoding=encoding)
+    texts = taught_texts(files, read.train, read.texts_held_out, replace(options, say=events.found))
     split = label(teachers, texts, read.classes, stage=events.stage)
     events.found(sentence(split, len(teachers)))
     return split
 
 
-def taught_texts(
-    files: Sequence[str | Path], known: Split, left_out: Sequence[str], *, text_column: str | None, encoding: str
-) -> list[str]:
+def taught_texts(files: Sequence[str | Path], known: Split, left_out: Sequence[str], options: ReadOptions) -> list[str]:
     """The texts of files, each once, without those that have a label or are held out, whatever their case and spaces.
 
     Raises:
@@ -64,7 +64,7 @@ def taught_texts(
     seen = set(map(mark_of, known.texts))
     texts = []
     for file in files:
-        for text in read_texts(file, text_column=text_column, encoding=encoding):
+        for text in texts_of(file, options.of_table(file)):
             mark = mark_of(text)
             if text.strip() and mark not in seen and mark not in held_out.marks:
                 seen.add(mark)
@@ -84,15 +84,22 @@ def label(teachers: Sequence[str | Path], texts: list[str], classes: Labels, *, 
     total = np.zeros((len(texts), len(classes)), np.float64)
     for number, folder in enumerate(teachers, 1):
         teacher = persistence.load(folder)
-        known, wanted = (list(map(str, each.tolist())) for each in (teacher.classes, classes))
-        if sorted(known) != sorted(wanted):
-            raise LabelError(f"{folder} knows the classes {known}, the data has {wanted}")
-        columns = [known.index(name) for name in wanted]  # 2 comes before 10, and "10" before "2"
+        columns = _columns(teacher.classes, classes, str(folder))
         for start in range(0, len(texts), _CHUNK):
             if start % _SHOWN == 0:
                 stage(f"labelling texts {start:,} to {len(texts):,} by teacher {number} of {len(teachers)}")
             total[start : start + _CHUNK] += teacher.probabilities(texts[start : start + _CHUNK])[:, columns]
     return believed(texts, total / len(teachers), len(classes))
+
+
+def _columns(known: Labels, classes: Labels, folder: str) -> Rows:
+    """[C] the teacher's column of each class: 2 comes before 10, and "10" before "2"."""
+    teacher, names = (np.array([text_of(label) for label in each]) for each in (known, classes))
+    with suppress(LabelError):
+        columns = class_numbers(names.tolist(), teacher, folder)
+        if sorted(columns) == list(range(len(known))):
+            return columns
+    raise LabelError(f"{folder} knows the classes {teacher.tolist()}, the data has {names.tolist()}")
 
 
 def believed(texts: list[str], opinions: Any, num_classes: int) -> Split:

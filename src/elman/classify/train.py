@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from ..errors import DivergedError, UsageError
 from ..language import LanguageConfig, TrainedLanguageModel
 from ..report import clipping_verdict, write_report
 from ..settings import to_toml
+from ..text import ColumnNames, ReadOptions, check_columns, column_names
 from ..training import SILENT, FitEvents, TensorBoard, gradient_summary, run_folder, stop_requests
-from . import persistence
+from . import contamination, persistence
 from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
 from .diagnose import check_recorded, diagnose_split
 from .diagnose import write as write_diagnosis
@@ -51,6 +52,11 @@ class Run:
         return gradient_summary(self.fitted.history, self.fitted.classifier.config.clip_norm)
 
     @property
+    def contamination(self) -> list[str]:
+        """A sentence on each split that has training texts in it."""
+        return contamination.sentences(self.metrics)
+
+    @property
     def clipping(self) -> str:
         """What the norms say of clip_norm, in one sentence."""
         return clipping_verdict(self.gradient)
@@ -63,10 +69,12 @@ def train(
     *,
     validation: str | Path | None = None,
     test: str | Path | None = None,
-    text_column: str | None = None,
+    text_column: ColumnNames = None,
     label_column: str | None = None,
     group_column: str | None = None,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
+    skip_unlabelled: bool = False,
+    quoting: str | None = None,
     overwrite: bool = False,
     resume: bool = False,
     tensorboard: bool = False,
@@ -85,6 +93,11 @@ def train(
         config: the settings; None for the default preset.
         validation: a labelled file to watch instead of held-out training rows.
         test: a labelled file measured once, at the end.
+        text_column: one column of the tables or several, whose texts are joined by a line break; None to guess. What is
+            read is kept in the model and read again by the other commands.
+        encoding: of text files; None for UTF-8.
+        skip_unlabelled: leave rows without a label out.
+        quoting: what a quote is in CSV and TSV, see `text.read_labelled`; kept in the model too.
         group_column: rows that are equal in it, such as reviews of one film, are on one side of the split.
         resume: go on from the checkpoint in `out`, with the same data and settings; begin if there is none yet.
         diagnose: watch the gradient through time and write diagnosis.json and diagnosis.html; see `classify.diagnose`.
@@ -107,22 +120,31 @@ def train(
     config = with_width(config)
 
     events.stage("reading")
-    read = read_data(
-        data,
-        validation,
-        test,
-        share=config.validation_split,
-        seed=config.seed,
-        text_column=text_column,
-        label_column=label_column,
-        group_column=group_column,
-        encoding=encoding,
+    options = ReadOptions(
+        column_names(text_column),
+        label_column,
+        group_column,
+        encoding,
+        skip_unlabelled,
+        quoting,
+        trained_on=start[0].provenance if start else None,
     )
+    sources = [source for source in (data, validation, test, *taught, *unlabelled) if source is not None]
+    check_columns(options.columns, sources, folders=bool(unlabelled))
+    read = read_data(data, validation, test, options, share=config.validation_split, seed=config.seed)
+    options = replace(options, trained_on=read.provenance)
+    for note in read.notes:
+        events.found(note)
     if start:
         config = adopt(start, config)
     further = None
     if taught:
-        further = taught_split(teachers, taught, read, text_column=text_column, encoding=encoding, events=events)
+        further = taught_split(teachers, taught, read, options, events=events)
+    train_split = read.train if further is None else read.train.with_taught(further)
+    training = contamination.marks_of(train_split.texts)
+    for name, split in read.held_out.items():
+        if number := contamination.count(split.texts, training):
+            events.found(contamination.sentence(name, number, len(split.texts)))
     read_seconds = time.monotonic() - started
 
     with run_folder.begun(out, to_toml(config), resume=resume, overwrite=overwrite) as goes_on:
@@ -135,15 +157,13 @@ def train(
                     direction=config.direction,
                     start=start,
                     config=language_config,
-                    text_column=text_column,
-                    encoding=encoding,
+                    options=options,
                     resume=goes_on,
                     events=events,
                 )
                 config = adopt(start, config)
                 run_folder.write_settings(out, to_toml(config))
                 goes_on = (out / run_folder.CHECKPOINT).exists()
-            train_split = read.train if further is None else read.train.with_taught(further)
             fitted = _fitted(
                 out,
                 train_split,
@@ -161,7 +181,7 @@ def train(
 
         events.stage("evaluating")
         held_out = sorted(read.held_out.items(), reverse=True)
-        measured = {name: evaluate_split(fitted.classifier, split) for name, split in held_out}
+        measured = {name: evaluate_split(fitted.classifier, split, training) for name, split in held_out}
         training_seconds = sum(epoch.seconds for epoch in fitted.history)
         seconds = {"reading": read_seconds, "training": training_seconds, "total": time.monotonic() - started}
         found = _diagnosis(out, fitted, train_split, read, events) if diagnose else None
@@ -169,7 +189,9 @@ def train(
 
         events.stage("writing")
         mistakes = {name: wrong for name, (_, wrong) in measured.items()}
-        _write(run, read.source, {"train": train_split, **read.held_out}, mistakes, tensorboard=tensorboard)
+        splits = {"train": train_split, **read.held_out}
+        data_of_report = report_data(run, read.source, splits, mistakes, notes=[*read.notes, *run.contamination])
+        _write(run, data_of_report, training, tensorboard=tensorboard)
     return run
 
 
@@ -197,11 +219,14 @@ def _fitted(out: Path, train_split: Split, read: Data, config: ClassifierConfig,
     checkpoint = out / run_folder.CHECKPOINT
     watched = read.held_out.get("validation")
     try:
-        return fit(train_split, watched, read.classes, config, checkpoint_path=checkpoint, use_cache=True, **how)
+        fitted = fit(train_split, watched, read.classes, config, checkpoint_path=checkpoint, use_cache=True, **how)
     except DivergedError as error:
+        error.fitted.classifier.provenance = read.provenance
         persistence.save(error.fitted.classifier, out)
         checkpoint.unlink(missing_ok=True)
         raise
+    fitted.classifier.provenance = read.provenance
+    return fitted
 
 
 def _diagnosis(out: Path, fitted: Fitted, train_split: Split, read: Data, events: FitEvents) -> dict[str, Any]:
@@ -219,14 +244,12 @@ def _diagnosis(out: Path, fitted: Fitted, train_split: Split, read: Data, events
     )
 
 
-def _write(
-    run: Run, source: str, splits: dict[str, Split], mistakes: dict[str, list[dict[str, Any]]], *, tensorboard: bool
-) -> None:
+def _write(run: Run, data: dict[str, Any], training: contamination.Marks, *, tensorboard: bool) -> None:
     """Everything in the folder; the checkpoint goes once the model is there."""
     persistence.save(run.fitted.classifier, run.folder)
+    contamination.write(run.folder / run_folder.TRAINING_TEXTS, training)
     vectors = {} if run.fitted.vectors is None else {"vectors": run.fitted.vectors}
     metrics = {**run.metrics, "gradient": run.gradient, **vectors}
-    data = report_data(run, source, splits, mistakes)
     run_folder.write_results(run.folder, metrics, run.fitted.history, data)
     write_report(data, run.folder)
     (run.folder / run_folder.CHECKPOINT).unlink(missing_ok=True)
@@ -235,9 +258,17 @@ def _write(
 
 
 def report_data(
-    run: Run, source: str, splits: dict[str, Split], mistakes: dict[str, list[dict[str, Any]]]
+    run: Run,
+    source: str,
+    splits: dict[str, Split],
+    mistakes: dict[str, list[dict[str, Any]]],
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The plain data that `elman.report` shows."""
+    """The plain data that `elman.report` shows.
+
+    Args:
+        notes: sentences on the data.
+    """
     classifier = run.fitted.classifier
     return {
         "elman": __version__,
@@ -253,6 +284,7 @@ def report_data(
         "gradient": run.gradient,
         "vectors": run.fitted.vectors,
         "mistakes": mistakes,
+        "notes": list(notes),
         "data": {
             "splits": run.fitted.summary,
             "class_rows": {

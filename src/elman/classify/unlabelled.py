@@ -10,7 +10,7 @@ from .. import language
 from ..errors import CheckpointError
 from ..language import TrainedLanguageModel
 from ..settings import to_toml
-from ..text import cache
+from ..text import ReadOptions, any_table, cache, shown
 from ..training import FitEvents, model_folder, run_folder, write_json
 from .config import BOTH
 from .reading import Data
@@ -27,8 +27,7 @@ def pretrained(
     direction: str,
     start: Sequence[TrainedLanguageModel],
     config: language.LanguageConfig | None,
-    text_column: str | None,
-    encoding: str,
+    options: ReadOptions,
     resume: bool,
     events: FitEvents,
 ) -> list[TrainedLanguageModel]:
@@ -38,13 +37,14 @@ def pretrained(
         read: the labelled data, of which what is held out is never learned from.
         direction: as of the classifier: "both" for two models.
         start: models to go on from; theirs is the direction then.
+        options: how the files are read.
         resume: take those that are there, and go on with the one that was begun.
     Raises:
         CheckpointError: these were begun with other texts or settings.
     """
     config = config or language.resolve()
     asked = {
-        "files": list(map(str, unlabelled)),
+        "files": list(map(shown, unlabelled)),
         "training texts": cache.digest(read.train.texts),
         "held-out texts": cache.digest(read.texts_held_out),
         "settings of the language model": to_toml(config),
@@ -65,8 +65,10 @@ def pretrained(
                 at_hand=read.train.texts,
                 leave_out_texts=read.texts_held_out,
                 start=known.get(each),
-                text_column=text_column,
-                encoding=encoding,
+                text_column=options.text_columns if any_table(unlabelled) else None,
+                encoding=options.encoding,
+                quoting=options.quoting,
+                trained_on=options.trained_on,
                 overwrite=True,
                 resume=(folder / run_folder.CHECKPOINT).exists(),
                 events=events,

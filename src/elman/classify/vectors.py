@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, UsageError
 from ..nn import TextRNN
-from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer, read_vectors, vector_format
+from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer, read_vectors, shown, vector_format
 from .config import ClassifierConfig
 
 _FIRST = UNKNOWN_ID + 1  # the special ids before it are no words
@@ -22,10 +22,12 @@ def with_width(config: ClassifierConfig) -> ClassifierConfig:
 
     Raises:
         DataError: no such file, or no word vectors in it.
-        UsageError: an `embedding_dim` of another width.
+        UsageError: an `embedding_dim` of another width, or a name that the settings cannot hold.
     """
     if not config.vectors:
         return config
+    if shown(config.vectors) != str(config.vectors):
+        raise UsageError(f"expected a file of word vectors whose name is UTF-8, got {shown(config.vectors)}")
     dim = vector_format(config.vectors).dim
     if config.embedding_dim not in (0, dim):
         raise UsageError(f"embedding_dim is {config.embedding_dim}, but the vectors in {config.vectors} are {dim} wide")

@@ -10,7 +10,7 @@ from typer.main import get_command
 from .. import __version__
 from ..errors import ElmanError
 from ..training import Interrupted
-from ._show import err
+from ._show import err, reading_notes
 from .bench import bench
 from .compare import compare
 from .diagnose import diagnose
@@ -60,7 +60,8 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
     try:
-        code = _code(get_command(app).main(arguments, prog_name="elman", standalone_mode=False))
+        with reading_notes():
+            code = _code(get_command(app).main(arguments, prog_name="elman", standalone_mode=False))
         sys.stdout.flush()
         return code
     except Interrupted as stop:

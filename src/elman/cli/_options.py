@@ -22,9 +22,33 @@ Texts = Annotated[
     list[str],
     typer.Argument(help="Text, CSV, TSV, JSONL or Parquet files (.gz too), folders of them, or built-in names."),
 ]
-TextColumn = Annotated[str | None, typer.Option(help="Column of the text; guessed when obvious.")]
-LabelColumn = Annotated[str | None, typer.Option(help="Column of the label; guessed when obvious.")]
-Encoding = Annotated[str, typer.Option(help="Encoding of text files.")]
+TextColumn = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Column of the text; may be given again, the texts are then joined. If not given, that of the training, "
+        "or guessed when obvious."
+    ),
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(help="Column of the label; if not given, that of the training, or guessed when obvious."),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        help="Encoding of text files; if not given, UTF-8, or that of the training where a file is not UTF-8."
+    ),
+]
+Quoting = Annotated[
+    str | None,
+    typer.Option(
+        help="Of CSV and TSV. auto: quotes hold a field together, what may be none is refused; standard: without that "
+        "doubt; none: a quote is a character. If not given, that of the training, or auto."
+    ),
+]
+SkipUnlabelled = Annotated[
+    bool, typer.Option("--skip-unlabelled", help="Leave rows without a label out, and say how many.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing run.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the run folder, or begin.")]
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Write event files into the run folder.")]

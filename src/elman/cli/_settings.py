@@ -27,7 +27,9 @@ _READING = {
         ],
         None,
     ),
-    "encoding": (options.Encoding, "utf-8"),
+    "encoding": (options.Encoding, None),
+    "quoting": (options.Quoting, None),
+    "skip_unlabelled": (options.SkipUnlabelled, False),
     "overwrite": (options.Overwrite, False),
 }
 

@@ -1,7 +1,10 @@
 """What a person sees while a command works: progress on stderr, tables on stdout."""
 
+import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -32,6 +35,34 @@ def json_line(value: Any) -> str:
 def bar(*columns: ProgressColumn) -> Progress:
     """A bar on stderr that goes when it is done; none where stderr is no terminal."""
     return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+
+
+class _Notes(logging.Handler):
+    """What the readers have to say, each sentence once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self._shown: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sentence = record.getMessage()
+        if sentence not in self._shown:
+            self._shown.add(sentence)
+            err.print(sentence)
+
+
+@contextmanager
+def reading_notes() -> Iterator[None]:
+    """Shows inside what was passed over and what spans lines, which the library gives to the logger "elman.text"."""
+    logger, handler = logging.getLogger("elman.text"), _Notes()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
 
 
 class _Figures(ProgressColumn):

@@ -23,7 +23,9 @@ def diagnose(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write event files into the folder too.")] = False,
     text_column: options.TextColumn = None,
     label_column: options.LabelColumn = None,
-    encoding: options.Encoding = "utf-8",
+    encoding: options.Encoding = None,
+    quoting: options.Quoting = None,
+    skip_unlabelled: options.SkipUnlabelled = False,
 ) -> None:
     """Show how far back a trained model can learn, why, and what to change."""
     with err.status("") as status:
@@ -37,6 +39,9 @@ def diagnose(
             text_column=text_column,
             label_column=label_column,
             encoding=encoding,
+            quoting=quoting,
+            skip_unlabelled=skip_unlabelled,
+            say=err.print,
             stage=lambda name: status.update(f"{name} …"),
         )
     show(found)

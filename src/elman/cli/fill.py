@@ -11,9 +11,9 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from .. import language
 from ..errors import UsageError
-from ..text import lines_of, read_texts
+from ..text import ReadOptions, column_names, lines_of, refuse_columns, texts_of
 from . import _options as options
-from ._show import bar, json_line, out, table_of
+from ._show import bar, err, json_line, out, table_of
 
 _BAR = 30
 
@@ -33,7 +33,8 @@ def fill(
         typer.Option(help="Instead: how often the words of this file are the likeliest; may be given again."),
     ] = None,
     text_column: options.TextColumn = None,
-    encoding: options.Encoding = "utf-8",
+    encoding: options.Encoding = None,
+    quoting: options.Quoting = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; of files one object per line, always.")] = False,
 ) -> None:
     """Predict missing words from what stands before and after them."""
@@ -43,28 +44,34 @@ def fill(
         )
     model = language.load(run)
     if evaluate is not None:
-        _print_accuracy(_accuracy(model, evaluate, text_column, encoding), as_json)
+        _print_accuracy(
+            _accuracy(model, evaluate, text_column=text_column, encoding=encoding, quoting=quoting), as_json
+        )
     elif (
         text is not None and language.BLANK.search(text) and not os.path.isfile(text)
     ):  # too long for a Path, it may be
+        refuse_columns(text_column or (), "a text on the command line")
         blanks = language.fill(model, text, top)
         if as_json:
             typer.echo(_row(text, blanks, model))
         else:
             _print_tables(text, blanks, model)
     elif text is not None:
-        for line in _lines(text, text_column, encoding):
+        columns = column_names(text_column)
+        reading = ReadOptions(columns, encoding=encoding, quoting=quoting, trained_on=model.provenance, say=err.print)
+        for line in _lines(text, reading):
             blanks = language.fill(model, line, top) if language.BLANK.search(line) else []
             sys.stdout.write(_row(line, blanks, model) + "\n")
-        sys.stdout.flush()
+            sys.stdout.flush()
 
 
-def _lines(source: str, text_column: str | None, encoding: str) -> Iterator[str]:
+def _lines(source: str, reading: ReadOptions) -> Iterator[str]:
     if source == "-":
-        return lines_of(sys.stdin.buffer, "standard input", encoding)
+        refuse_columns(reading.text_columns, "standard input")
+        return lines_of(sys.stdin.buffer, "standard input", reading.encoding)
     if not source or not Path(source).exists():
         raise UsageError(f"expected a text with a blank ___ in it, - or a file, got {source[:60]!r}")
-    return read_texts(source, text_column=text_column, encoding=encoding)
+    return texts_of(source, reading)
 
 
 def _row(text: str, blanks: list[list[tuple[str, float]]], model: language.TrainedLanguageModel) -> str:
@@ -85,17 +92,15 @@ def _print_tables(text: str, blanks: list[list[tuple[str, float]]], model: langu
     out.print(f"predicted {language.sides(model.config)}")
 
 
-def _accuracy(
-    model: language.TrainedLanguageModel, files: list[str], text_column: str | None, encoding: str
-) -> dict[str, Any]:
+def _accuracy(model: language.TrainedLanguageModel, files: list[str], **reading: Any) -> dict[str, Any]:
     with bar(TextColumn("reading"), BarColumn(bar_width=24), TimeRemainingColumn()) as shown:
         task = shown.add_task("")
         return language.accuracy(
             model,
             files,
-            text_column=text_column,
-            encoding=encoding,
+            say=err.print,
             progress=lambda done, chunks: shown.update(task, completed=done, total=chunks),
+            **reading,
         )
 
 

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from .. import language
 from ..errors import UsageError
 from . import _options as options
-from ._show import bar, json_line, out
+from ._show import bar, err, json_line, out
 
 
 def perplexity(
@@ -42,7 +42,8 @@ def perplexity(
         typer.Option(help=f"Of dynamic evaluation: words of each step; {language.Dynamic.steps} if not given."),
     ] = None,
     text_column: options.TextColumn = None,
-    encoding: options.Encoding = "utf-8",
+    encoding: options.Encoding = None,
+    quoting: options.Quoting = None,
     out_file: Annotated[
         Path | None, typer.Option("--out", help="File for a line of JSON per document, to find odd ones.")
     ] = None,
@@ -59,9 +60,11 @@ def perplexity(
             documents=documents,
             text_column=text_column,
             encoding=encoding,
+            quoting=quoting,
             cache=language.Cache(cache, **of_cache) if cache else None,
             dynamic=None if dynamic is None else language.Dynamic(dynamic, **of_dynamic),
             out=out_file,
+            say=err.print,
             progress=lambda done, total: shown.update(task, completed=done, total=total),
         )
     figures = scores.figures()

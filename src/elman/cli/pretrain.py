@@ -33,7 +33,8 @@ def pretrain(
         list[str] | None, typer.Option(help="File whose texts are never learned from, such as a test set.")
     ] = None,
     text_column: options.TextColumn = None,
-    encoding: options.Encoding = "utf-8",
+    encoding: options.Encoding = None,
+    quoting: options.Quoting = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     tensorboard: options.TensorBoard = False,
@@ -56,6 +57,7 @@ def pretrain(
             leave_out=leave_out or (),
             text_column=text_column,
             encoding=encoding,
+            quoting=quoting,
             overwrite=overwrite,
             resume=resume,
             tensorboard=tensorboard,

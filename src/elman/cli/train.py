@@ -84,6 +84,8 @@ def train(
     err.print(f"text cut into {run.fitted.classifier.tokenizer.unit}")
     if run.metrics:
         out.print(metrics_table(run.metrics))
+        for note in run.contamination:
+            out.print(note)
     else:
         out.print("no validation or test data, so nothing was measured")
     out.print(run.clipping)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..nn import Softmax
-from ..text import END_ID, Documents, RaggedIds, corpus
+from ..text import END_ID, ColumnNames, Documents, RaggedIds, Say, corpus, once, warn
 from .fill import SPECIALS, sides
 from .model import TrainedLanguageModel
 from .reading import figures
@@ -24,20 +24,33 @@ def accuracy(
     model: TrainedLanguageModel,
     files: Sequence[str | Path],
     *,
-    text_column: str | None = None,
-    encoding: str = "utf-8",
+    text_column: ColumnNames = None,
+    encoding: str | None = None,
+    quoting: str | None = None,
     progress: Callable[[int, int], None] = lambda done, chunks: None,
+    say: Say = warn,
 ) -> dict[str, Any]:
     """Of every known word of some files: how often it is the likeliest, and how often among the likeliest five.
 
     Args:
         files: as of `pretrain`.
+        text_column, encoding, quoting: None for those of the training, where a file has them.
+        say: is told what is read other than in training.
     Returns:
         as `accuracy_on`.
     Raises:
         DataError, EncodingError, ColumnError: as `read_texts`.
     """
-    documents = Documents(files, model.config.documents, text_column, encoding)
+    documents = Documents(
+        files,
+        model.config.documents,
+        text_column,
+        encoding,
+        quoting=quoting,
+        trained_on=model.provenance,
+        say=once(say),
+    )
+    documents.check_columns()
     with tempfile.TemporaryDirectory() as folder:
         return accuracy_on(model, corpus.encode(documents, model.tokenizer, Path(folder) / "text"), progress)
 

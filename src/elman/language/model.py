@@ -8,17 +8,22 @@ from numpy.typing import NDArray
 
 from ..nn import LanguageModel
 from ..settings import whole_numbers
-from ..text import TextTokenizer
+from ..text import Provenance, TextTokenizer
 from .config import LARGE, LanguageConfig
 
 
 @dataclass
 class TrainedLanguageModel:
-    """What a model folder holds."""
+    """What a model folder holds.
+
+    Attributes:
+        provenance: which column and encoding of the tables it learned from; None of texts in memory.
+    """
 
     config: LanguageConfig
     tokenizer: TextTokenizer
     network: LanguageModel
+    provenance: Provenance | None = None
 
     @property
     def measure(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..text import UNKNOWN_ID, Documents, Line, corpus
+from ..text import UNKNOWN_ID, ColumnNames, Documents, Line, Say, corpus, once, warn
 from ..training import to_json, write_text
 from . import persistence
 from .cache import Cache
@@ -85,26 +85,32 @@ def perplexity(
     texts: Sequence[str | Path],
     *,
     documents: str | None = None,
-    text_column: str | None = None,
-    encoding: str = "utf-8",
+    text_column: ColumnNames = None,
+    encoding: str | None = None,
+    quoting: str | None = None,
     cache: Cache | None = None,
     dynamic: Dynamic | None = None,
     out: str | Path | None = None,
     progress: Callable[[int, int], None] = lambda done, tokens: None,
+    say: Say = warn,
 ) -> Scores:
     """Measure a language model on files, folders or built-in names, read as those that it learned from.
 
     Args:
         documents: what is a document, see `text.Documents`; None: as in the model's settings.
+        text_column, encoding, quoting: None for those of the training, where a file has them.
         out: a file for a line of JSON per document.
         progress: is told how many tokens of how many are done.
+        say: is told what is read other than in training.
     Raises:
         ModelFolderError; DataError for a file that cannot be read or has no word; RunFolderError if `out` cannot be
         written, UsageError if it is one of the files; UsageError and DivergedError as `scoring.document_losses`.
     """
     if not isinstance(model, TrainedLanguageModel):
         model = persistence.load(model)
-    lines = Documents(texts, documents or model.config.documents, text_column, encoding)
+    kind = documents or model.config.documents
+    lines = Documents(texts, kind, text_column, encoding, quoting=quoting, trained_on=model.provenance, say=once(say))
+    lines.check_columns()
     if out is not None:
         lines.check_apart(Path(out))
     scores = score(model, lines, cache=cache, dynamic=dynamic, progress=progress)

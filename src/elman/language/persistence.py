@@ -7,7 +7,7 @@ import torch
 
 from ..errors import ModelFolderError
 from ..nn import LanguageModel
-from ..text import TextTokenizer
+from ..text import Provenance, TextTokenizer
 from ..training import model_folder
 from .config import resolve
 from .model import TrainedLanguageModel
@@ -23,6 +23,7 @@ def save(model: TrainedLanguageModel, folder: str | Path) -> None:
         "tokenizer": model.tokenizer.kind,
         "cutoffs": network.softmax.cutoffs,
         "config": asdict(model.config),
+        "provenance": None if model.provenance is None else model.provenance.to_json(),
     }
     model_folder.write(Path(folder), KIND, tensors, model.tokenizer.to_json(), description)
 
@@ -51,4 +52,6 @@ def load(folder: str | Path) -> TrainedLanguageModel:
             raise ModelFolderError(f"expected the weights {sorted(wanted)}, got {sorted(tensors)}")
         network.load_state_dict(tensors, strict=False)  # a tied weight has a second name
         network.eval()
-    return TrainedLanguageModel(config, tokenizer, network)
+        described = description.get("provenance")
+        provenance = None if described is None else Provenance.of_json(described)
+    return TrainedLanguageModel(config, tokenizer, network, provenance)

@@ -11,7 +11,7 @@ from .. import __version__
 from ..errors import DivergedError, UsageError
 from ..report import write_language_report
 from ..settings import to_toml
-from ..text import Documents, Line, RaggedIds, corpus
+from ..text import ColumnNames, Documents, Line, Provenance, RaggedIds, corpus, once, shown
 from ..training import SILENT, FitEvents, TensorBoard, gradient_summary, run_folder, stop_requests
 from . import persistence
 from .config import LanguageConfig, resolve
@@ -51,8 +51,10 @@ def pretrain(
     at_hand: Sequence[str] = (),
     leave_out_texts: Sequence[str] = (),
     start: TrainedLanguageModel | None = None,
-    text_column: str | None = None,
-    encoding: str = "utf-8",
+    text_column: ColumnNames = None,
+    encoding: str | None = None,
+    quoting: str | None = None,
+    trained_on: Provenance | None = None,
     overwrite: bool = False,
     resume: bool = False,
     tensorboard: bool = False,
@@ -67,6 +69,9 @@ def pretrain(
         leave_out: files whose texts are never learned from, such as a test set that may be among the texts.
         at_hand, leave_out_texts: the same of texts that are no file.
         start: a model to go on from; only the settings of the training are those given.
+        text_column: one column of the tables or several, whose texts are joined; None to guess. What is read is kept in
+            the model.
+        trained_on: what is read of tables that have it, if no column is given; None for what `start` learned from.
         resume: go on from the checkpoint in `out`, with the same data and settings; begin if there is none yet.
     Raises:
         DataError, RunFolderError, CheckpointError, DivergedError, UsageError.
@@ -80,10 +85,29 @@ def pretrain(
         raise UsageError("expected at least one file to learn from, got none")
     run_folder.check(out, overwrite=overwrite, resume=resume)
     events.stage("reading")
-    reading = config.documents, text_column, encoding
-    left_out = Documents(leave_out, *reading, at_hand=leave_out_texts).as_left_out()
-    train: Iterable[Line] = Documents(texts, *reading, left_out, at_hand)
-    held: Iterable[Line] | None = Documents(validation, *reading) if validation else None
+    if trained_on is None and start is not None:
+        trained_on = start.provenance
+
+    def documents(sources: Sequence[str | Path], **further: Any) -> Documents:
+        return Documents(
+            sources,
+            config.documents,
+            text_column,
+            encoding,
+            quoting=quoting,
+            trained_on=trained_on,
+            say=once(events.found),
+            **further,
+        )
+
+    documents(texts).check_columns(documents(validation), documents(leave_out))
+    provenance = documents(texts).provenance
+    if provenance.text_columns:
+        trained_on = provenance
+        events.found(f"{', '.join(map(str, texts))}: {provenance}")
+    left_out = documents(leave_out, at_hand=leave_out_texts).as_left_out()
+    train: Iterable[Line] = documents(texts, leave_out=left_out, at_hand=at_hand)
+    held: Iterable[Line] | None = documents(validation) if validation else None
     if not validation and config.validation_split:
         train, held = corpus.hold_out(train, config.validation_split, config.seed)
     work = out / run_folder.WORK
@@ -103,14 +127,16 @@ def pretrain(
                     stop=stop,
                 )
         except DivergedError as error:
+            error.fitted.model.provenance = provenance
             persistence.save(error.fitted.model, out)
             _clear(out)
             raise
+        fitted.model.provenance = provenance
         seconds = {"training": sum(epoch.seconds for epoch in fitted.history), "total": time.monotonic() - started}
         run = Run(out, fitted, _metrics(fitted), seconds)
         events.stage("writing")
         held_out = corpus.opened(work / "validation") if held is not None else None
-        _write(run, [*map(str, texts), *([f"{len(at_hand):,} texts"] if at_hand else [])], held_out)
+        _write(run, [*map(shown, texts), *([f"{len(at_hand):,} texts"] if at_hand else [])], held_out)
         _clear(out)
     return run
 

@@ -14,10 +14,24 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, RunFolderError, UsageError
 from ..settings import choose
+from ._delimited import QUOTING
+from ._folders import is_leftover
 from ._formats import FORMATS, kind_of
 from .ids import RaggedIds
 from .left_out import NOTHING, LeftOut, Line, mark_of
-from .read import BUILT_IN, is_folder, read_texts
+from .provenance import (
+    BUILT_IN,
+    ENCODING,
+    ColumnNames,
+    Provenance,
+    ReadOptions,
+    Say,
+    check_columns,
+    column_names,
+    is_table,
+    warn,
+)
+from .read import is_folder, provenance_of, texts_of
 from .tokenizer import TextTokenizer
 
 DOCUMENTS = ("auto", "file", "line", "blank")
@@ -36,24 +50,54 @@ class Documents:
         sources: files, folders (all files in them that can be read, but for hidden and empty ones) or built-in names;
             see `read_texts`.
         at_hand: further documents, of one line each.
+        text_column: of tables; several are joined, None to guess.
+        trained_on: what a model was trained on, read again where a file has it.
+        say: is told where what is read differs from that.
+        quoting: as of `read_texts`.
         leave_out: texts that are passed over wherever a document, a line, or in a .txt file what stands between blank
             lines is one of them or a line of one, such as those of a test set; case and spaces do not count.
     Raises:
-        DataError, EncodingError, ColumnError: as `read_texts`, while reading; UsageError for an unknown `documents`.
+        DataError, EncodingError, ColumnError: as `read_texts`, while reading; UsageError for an unknown `documents` or
+            `quoting`.
     """
 
     sources: Sequence[str | Path]
     documents: str = "auto"
-    text_column: str | None = None
-    encoding: str = "utf-8"
+    text_column: ColumnNames = None
+    encoding: str | None = None
     leave_out: LeftOut = NOTHING
     at_hand: Sequence[str] = ()
+    trained_on: Provenance | None = None
+    say: Say = warn
+    quoting: str | None = None
 
     def __post_init__(self) -> None:
         choose("documents", self.documents, DOCUMENTS)
+        choose("quoting", self.quoting or QUOTING[0], QUOTING)
+
+    @property
+    def provenance(self) -> Provenance:
+        """Of the first table among the files, or else of the first file; opens it. Raises as reading does."""
+        files = list(self._files())
+        first = next(filter(is_table, files), files[0] if files else None)
+        if first is None:
+            return Provenance(encoding=self.encoding or ENCODING)
+        return provenance_of(first, self._options.of_table(first))
+
+    @property
+    def _options(self) -> ReadOptions:
+        columns = column_names(self.text_column)
+        return ReadOptions(
+            columns, encoding=self.encoding, quoting=self.quoting, trained_on=self.trained_on, say=self.say
+        )
 
     def __iter__(self) -> Iterator[Line]:
         return self.leave_out.passed_over(self._lines())
+
+    def check_columns(self, *others: "Documents") -> None:
+        """Raises ColumnError if a text column is asked for and neither here nor in the others is a table."""
+        sources = [source for documents in (self, *others) for source in documents.sources]
+        check_columns(self._options.text_columns, sources, folders=True)
 
     def _lines(self) -> Iterator[Line]:
         yield from (_row(text) for text in self.at_hand if text.strip())
@@ -70,7 +114,7 @@ class Documents:
                 yield from _one_document(line for line, _ in lines)
 
     def _texts(self, path: str | Path) -> Iterator[str]:
-        return read_texts(path, text_column=self.text_column, encoding=self.encoding)
+        return texts_of(path, self._options.of_table(path))
 
     def as_left_out(self) -> LeftOut:
         """These texts, to be left out of others: rows, lines, what stands between blank lines, and whole .txt files."""
@@ -104,9 +148,8 @@ class Documents:
 
 
 def _is_read(place: Path, path: Path) -> bool:
-    """Of the files in a folder, not those that are hidden or empty."""
-    hidden = any(part.startswith(".") for part in place.parts)
-    return not hidden and kind_of(path) in FORMATS and path.is_file() and path.stat().st_size > 0
+    """Of the files in a folder, not those that are hidden, empty or left there by a system."""
+    return not is_leftover(place) and kind_of(path) in FORMATS and path.is_file() and path.stat().st_size > 0
 
 
 def _is_plain(path: str | Path) -> bool:

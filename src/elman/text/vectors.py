@@ -14,19 +14,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
-from ._open import DAMAGED, open_bytes
+from ..errors import DataError, shortened
+from ._open import DAMAGED, bytes_read, open_bytes, raw_lines
 
 GLOVE, TEXT, BINARY = "GloVe text", "word2vec text", "word2vec binary"
 
 _WIDEST = 2**16
 _LONGEST_WORD = 2**16
 _LONGEST_ROW = 2**21
+_LONGEST_COUNT = 15
 _SAMPLE = 2**16
 _CHUNK = 2**18
 _REPORT_BYTES, _REPORT_ROWS = 2**28, 2**14
@@ -114,7 +115,7 @@ def read_vectors(
                 place, found = wanted.get(_lower(row.word)), 1
             if place is not None and rank[place] < found:
                 vectors[place], rank[place] = _numbers(row, form, name), found
-            if rows % _REPORT_ROWS == 0 and (done := _bytes_read(file)) >= due:
+            if rows % _REPORT_ROWS == 0 and (done := bytes_read(file)) >= due:
                 progress(done, Path(path).stat().st_size)
                 due = done + _REPORT_BYTES
     if form.words is not None and rows < form.words:
@@ -134,10 +135,6 @@ def _opened(path: str | Path) -> Iterator[IO[bytes]]:
             raise DataError(f"{path}: cannot be read to its end ({error})") from None
 
 
-def _bytes_read(file: Any) -> int:
-    return int(getattr(file, "fileobj", file).tell())  # of a .gz file: as they are on the disk
-
-
 def _format(file: IO[bytes], name: str) -> VectorFormat:
     first = file.readline(_LONGEST_ROW).removeprefix(_MARK)
     sample = file.read(_SAMPLE)
@@ -148,7 +145,7 @@ def _format(file: IO[bytes], name: str) -> VectorFormat:
         raise DataError(f"{name}: this is a fastText model; wanted its word vectors, the file that ends in .vec")
     header = first.split()
     if len(header) == 2 and all(field.isdigit() for field in header):
-        count, dim = map(int, header)
+        count, dim = (_count(field, name) for field in header)
         if not 0 < dim <= _WIDEST:
             raise DataError(f"{name}, line 1: expected 1 to {_WIDEST} numbers a word, the header says {dim}")
         return VectorFormat(BINARY if _is_binary(sample, dim) else TEXT, dim, count)
@@ -160,6 +157,16 @@ def _format(file: IO[bytes], name: str) -> VectorFormat:
         start = first[:40].decode("utf-8", "backslashreplace").strip()
         raise DataError(f"{name}, line 1: expected a word and its numbers, or a header of two integers; got {start!r}")
     return VectorFormat(GLOVE, dim, None)
+
+
+def _count(field: bytes, name: str) -> int:
+    """Of a header, of which Python reads no number of any length."""
+    if len(field) > _LONGEST_COUNT:
+        raise DataError(
+            f"{name}, line 1: expected how many words there are and how many numbers a word, got a number of "
+            f"{len(field):,} digits"
+        )
+    return int(field)
 
 
 def _is_binary(sample: bytes, dim: int) -> bool:
@@ -175,7 +182,7 @@ def _is_binary(sample: bytes, dim: int) -> bool:
 
 
 def _text_rows(file: IO[bytes], form: VectorFormat, name: str) -> Iterator[_Row]:
-    for number, raw in enumerate(file, 1):
+    for number, raw in enumerate(raw_lines(file, name, _LONGEST_ROW), 1):
         if number == 1:
             if form.words is not None:
                 continue
@@ -224,11 +231,11 @@ def _numbers(row: _Row, form: VectorFormat, name: str) -> NDArray[np.float32]:
         fields = row.numbers.split(b" ")
         wrong = next((field for field in fields if not _is_number(field)), None)
         if wrong is not None:
-            raise DataError(f"{where}: expected a number, got {wrong.decode('utf-8', 'backslashreplace')!r}")
+            raise DataError(f"{where}: expected a number, got {shortened(wrong.decode('utf-8', 'backslashreplace'))!r}")
         with np.errstate(over="ignore"):
             values = np.array([float(field) for field in fields]).astype(np.float32)
     if not np.isfinite(values).all():
-        word = row.word.decode("utf-8", "replace")
+        word = shortened(row.word.decode("utf-8", "replace"))
         raise DataError(f"{where}: expected finite numbers, got another in the vector of {word!r}")
     return values
 

@@ -4,7 +4,7 @@ Knows losses and batches; knows nothing of text, classes or files of data.
 """
 
 from . import model_folder, run_folder
-from .files import to_json, write_json, write_tensors, write_text
+from .files import beside, to_json, write_json, write_tensors, write_text
 from .history import Epoch, best_epoch, from_csv, gradient_summary, read_history, to_csv
 from .interrupt import StopRequest, stop_requests
 from .loop import SILENT, FitEvents, Interrupted, Listener, Step, Task, Trainer
@@ -27,6 +27,7 @@ __all__ = [
     "TensorBoard",
     "Trainer",
     "TrainingSettings",
+    "beside",
     "best_epoch",
     "build_optimizer",
     "check_watched",

@@ -7,6 +7,7 @@ language-model/, unlabelled.json   the language model that was trained first, if
 metrics.json           figures of each split, norms of the gradient with the clip_norm they propose, and what the
                        word vectors cover
 history.csv            one row per epoch
+training-texts.npy     a number for each training text, by which it is known among others
 report.json, report.html, *.png   the report and its data
 diagnosis.json, diagnosis.html    where the gradient goes, if asked for
 tensorboard/           the events of TensorBoard, if asked for
@@ -32,13 +33,14 @@ MARKER = "config.toml"
 CHECKPOINT, WORK = "checkpoint.safetensors", "work"
 METRICS, HISTORY, REPORT_DATA = "metrics.json", "history.csv", "report.json"
 DIAGNOSIS = "diagnosis.json"
+TRAINING_TEXTS = "training-texts.npy"
 _HEAD = "# A run of Elman\n"
 _ASIDE = ".before"
 # What a run may replace; anything else in its folder was put there by somebody.
 _OWN = (
     MARKER, CHECKPOINT, WORK, CONFIG, WEIGHTS, TOKENIZER, "language-model*", "unlabelled.json", METRICS, HISTORY,
-    REPORT_DATA, DIAGNOSIS, "report.html", "diagnosis.html", "tensorboard", "accuracy.png", "loss.png", "lengths.png",
-    "confusion-*.png", "calibration-*.png", "perplexity.png", "learning-rate.png", "context.png",
+    REPORT_DATA, DIAGNOSIS, TRAINING_TEXTS, "report.html", "diagnosis.html", "tensorboard", "accuracy.png", "loss.png",
+    "lengths.png", "confusion-*.png", "calibration-*.png", "perplexity.png", "learning-rate.png", "context.png",
 )  # fmt: skip
 
 
