@@ -130,7 +130,7 @@ class Recurrent(Regularised):
         """New start values."""
         bound = self.hidden_size**-0.5
         for name, parameter in self.named_parameters():
-            if name in ("h_0", "c_0"):
+            if name.removeprefix("parametrizations.").split(".")[0].removesuffix("_orig") in ("h_0", "c_0"):
                 torch.nn.init.zeros_(parameter)
             else:
                 torch.nn.init.uniform_(parameter, -bound, bound)

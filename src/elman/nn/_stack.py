@@ -17,7 +17,7 @@ from ._cells import CELLS
 from ._initial import INITS, check, start
 from ._layout import RaggedLayout
 from ._merge import MERGES, merged, merged_size
-from ._wrapper import CALL, Holder, HolderList, admitted, inside
+from ._wrapper import CALL, Holder, HolderList, admitted, inside, run
 
 STARTS = ("default", *INITS)
 
@@ -136,9 +136,10 @@ class Stack(Holder):
             raise ShapeError(f"Expected input of size {self.input_size}, got {x.shape[-1]}")
         finals: list[State] = []
         for number, layer in enumerate(self.layers):
-            state = None if hx is None else hx[number]
-            single = isinstance(state, tuple | list) and len(state) == 1
-            output, final = layer(x, state[0] if state is not None and single else state, layout)
+            state: Any = None if hx is None else hx[number]
+            if isinstance(state, tuple | list) and len(state) == 1:
+                state = state[0]
+            output, final = run(layer, (Recurrent,), x, state, layout)
             finals.append(final if isinstance(final, tuple) else (final,))
             output = merged(output, self.merge) if self.bidirectional else output
             if number + 1 < len(self.layers):

@@ -13,7 +13,7 @@ from ._base import Recurrent
 from ._layout import RaggedLayout
 from ._recurrence import Recurrence
 from ._stack import Stack
-from ._wrapper import CALL, Holder, admitted, inside
+from ._wrapper import CALL, Holder, admitted, inside, run
 
 _CARRIED = ("fresh", "read", "past", "past_starts")  # beside the state itself, state_0, state_1, ..
 
@@ -164,7 +164,7 @@ class Stateful(Holder):
             starts = cut.fresh if cut.fresh.any() else None
         clock = 0 if read is None else read.cpu()[cut.stream].masked_fill(cut.fresh, 0)
         layout = RaggedLayout(cut.batch_sizes, len(cut.fresh), starts, clock)
-        output, final = self.layer(x.flatten(0, 1)[cut.elements], given, layout)
+        output, final = run(self.layer, _LAYERS, x.flatten(0, 1)[cut.elements], given, layout)
         final = _made_of((part[:, cut.last] for part in _parts(final)), final)
         return output[cut.places].unflatten(0, x.shape[:2]), final
 

@@ -20,8 +20,9 @@ from ._merge import MERGES, merged, merged_size
 from ._pooling import Pooling
 from ._regularised import dropout_by_row
 from ._stack import Stack, layers_of, recurrent_network
-from ._wrapper import CALL, Holder, admitted, inside
+from ._wrapper import CALL, Holder, admitted, inside, run, state_of
 
+_READERS = (Recurrent, Stack)
 _GLOROT = ("weight_ih", "weight_hr", "weight_ic", "weight_ch")
 
 
@@ -185,9 +186,8 @@ class TextRNN(Holder):
         if self.bptt:
             output, final = self._by_chunks(border)
         else:
-            output, finals = self.recurrent(border.data, None, border.layout)
+            output, finals = run(self.recurrent, _READERS, border.data, None, border.layout)
             final = self._reader.last(finals)
-        self._check_gradient(output, final)
         if self._merges_top:
             output, final = merged(output, self.merge), merged(final, self.merge)
         pooled = self.pooling(output, final, border.batch_sizes)
@@ -207,7 +207,8 @@ class TextRNN(Holder):
                 ended.append(final[rows:])  # texts that ended in the chunk before
                 state = state_of(state, lambda part: part[:, :rows].detach())  # noqa: B023 (used at once)
             chunk = border.data[offsets[start] : offsets[end]]
-            output, state = self.recurrent(chunk, state, RaggedLayout(sizes[start:end], rows, clock=start))
+            layout = RaggedLayout(sizes[start:end], rows, clock=start)
+            output, state = run(self.recurrent, _READERS, chunk, state, layout)
             final = reader.last(state)
             outputs.append(output)
         empty = final.new_zeros(border.batch - (int(sizes[0]) if len(sizes) else 0), reader.output_size)
@@ -216,17 +217,10 @@ class TextRNN(Holder):
     @property
     def _reader(self) -> Any:
         """The layer or `Stack` itself."""
-        return inside(self.recurrent, Recurrent, Stack)
+        return inside(self.recurrent, *_READERS)
 
     def _admit(self, name: str, module: torch.nn.Module) -> torch.nn.Module:
-        return admitted(module, CALL, Recurrent, Stack) if name == "recurrent" else module
-
-    def _check_gradient(self, output: Tensor, final: Tensor) -> None:
-        if "last" in self.pooling.kind and len(output) and output.requires_grad and not final.requires_grad:
-            raise UsageError(
-                f"pooling {self.pooling.kind} reads the last state, to which what stands around the recurrent layer "
-                f"leaves no gradient; of torch's checkpointing, take use_reentrant=False"
-            )
+        return admitted(module, CALL, *_READERS) if name == "recurrent" else module
 
     def _in_order(self, border: Border, features: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Ids, some hidden in training, and features as they are read; the border grows by the id before each text."""
@@ -269,10 +263,3 @@ class TextRNN(Holder):
         if width != self.feature_dim or (features is not None and features.shape[0] != ids.shape[0]):
             given = "none" if features is None else f"{tuple(features.shape)}"
             raise ShapeError(f"Expected features ({ids.shape[0]}, {self.feature_dim}), got {given}")
-
-
-def state_of(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """A state of a layer, or of the layers of a stack, with every tensor changed."""
-    if isinstance(state, Tensor):
-        return change(state)
-    return type(state)(state_of(part, change) for part in state)

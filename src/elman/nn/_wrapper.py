@@ -1,10 +1,11 @@
 """Layers inside others, each in whatever module stands around it: activation checkpointing's, torch.compile's, any."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 from torch.nn import Module
 
 from ..errors import UsageError
@@ -45,11 +46,12 @@ def inside(module: Module, *kinds: type[M]) -> M:
     parts = list(_outermost(module, kinds))
     if len(parts) == 1:
         return parts[0]
-    expected = "a layer of elman.nn" if len(kinds) > 1 else f"a layer of elman.nn, {kinds[0].__name__},"
+    first = kinds[0].__name__
+    expected = "a layer of elman.nn" if first == "Recurrent" else f"elman.nn.{first}"
     name = f"{type(module).__module__.split('.modules')[0]}.{type(module).__qualname__}"
-    if isinstance(module, torch.nn.RNNBase):
+    if isinstance(module, torch.nn.RNNBase) and name.startswith("torch."):
         raise UsageError(f"expected {expected}, got {name}: accelerate it first")
-    raise UsageError(f"expected {expected} or one module around it, got {name} around {len(parts) or 'none'}")
+    raise UsageError(f"expected {expected} or a module around one, got {name} around {len(parts) or 'none'}")
 
 
 def admitted(module: Module, arguments: tuple[str, ...], *kinds: type[Module]) -> Module:
@@ -72,6 +74,39 @@ def admitted(module: Module, arguments: tuple[str, ...], *kinds: type[Module]) -
     if isinstance(module, torch.nn.DataParallel) and len(module.device_ids) > 1:
         raise UsageError("DataParallel cuts the first dimension, which is time inside a model: put it around the model")
     return module
+
+
+def run(layer: Module, kinds: tuple[type[Module], ...], *arguments: Any) -> tuple[Tensor, Any]:
+    """Output and final state of a layer of these kinds, or of what stands around it.
+
+    Reentrant checkpointing gives no gradient to tensors inside a tuple. Here one that arrives is an error.
+    """
+    output, final = layer(*arguments)
+    if not isinstance(layer, kinds) and output.requires_grad:
+        final = state_of(final, lambda state: state if state.requires_grad else _NoGradient.apply(state, output))
+    return output, final
+
+
+def state_of(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A state of a layer, or of the layers of a stack, with every tensor changed."""
+    if isinstance(state, Tensor):
+        return change(state)
+    return type(state)(state_of(part, change) for part in state)
+
+
+class _NoGradient(torch.autograd.Function):
+    """A state as it is, which the gradient must not reach."""
+
+    @staticmethod
+    def forward(ctx: Any, state: Tensor, output: Tensor) -> Tensor:
+        return state.view_as(state)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Any:
+        raise UsageError(
+            "what stands around a recurrent layer gives its final state no gradient; of torch's checkpointing, take "
+            "use_reentrant=False"
+        )
 
 
 def _outermost(module: Module, kinds: tuple[type[M], ...]) -> Iterator[M]:
