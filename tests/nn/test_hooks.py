@@ -347,3 +347,21 @@ def test_new_start_values_of_a_computed_state():
     layer.parametrizations.h_0.original.data.fill_(1.0)
     layer.reset_parameters()
     assert not layer.h_0.any()
+
+
+@pytest.mark.parametrize("cutoffs", [(), (8,)])
+def test_hooks_of_a_softmax(cutoffs):
+    torch.manual_seed(0)
+    softmax, plain = (nn.Softmax(20, 6, cutoffs) for _ in range(2))
+    plain.load_state_dict(softmax.state_dict())
+    weight_norm(softmax, "weight")
+    x, target = torch.randn(9, 6), torch.randint(20, (9,))
+    for _ in range(2):
+        loss = softmax.loss(x, target)
+        close(loss, plain.loss(x, target))
+        loss.backward()
+        assert softmax.weight_g.grad.any()
+        close(softmax.losses(x, target).sum(), loss.detach())
+        with torch.no_grad():
+            softmax.weight_g.mul_(0.5)
+            plain.weight.mul_(0.5)

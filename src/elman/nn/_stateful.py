@@ -208,6 +208,11 @@ class Stateful(Holder):
             setattr(self, name, fn(tensor))
         return self
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for name in list(filter(_is_carried, self._buffers)):  # where earlier versions had them
+            vars(self)[name] = self._buffers.pop(name)
+
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         destination.update({prefix + name: tensor for name, tensor in self._carried.items()})
