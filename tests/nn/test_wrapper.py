@@ -329,8 +329,17 @@ def test_a_ragged_layout_is_the_packed_sequence(cell):
 
 def test_a_layout_goes_with_elements():
     layout = nn.RaggedLayout(torch.tensor([2, 1]), 2)
-    with pytest.raises(ShapeError, match="elements of 2D with a RaggedLayout, got 3D"):
-        nn.LSTM(5, 6)(inputs(), None, layout)
+    elements = inputs()[:3, 0]
+    for x, wrong, message in [
+        (inputs(), layout, "elements of 2D with a RaggedLayout, got 3D"),
+        (elements, layout._replace(batch_sizes=torch.tensor([1, 2])), "never rise"),
+        (elements, layout._replace(batch=1), "at most 1 rows"),
+        (elements, layout._replace(starts=torch.tensor([True])), r"starts of size \(2,\), one per row, got \(1,\)"),
+        (elements, layout._replace(clock=torch.zeros(3)), r"clock of size \(2,\), one per row, got \(3,\)"),
+    ]:
+        for layer in (nn.LSTM(5, 6), nn.Stack(5, [6])):
+            with pytest.raises(ShapeError, match=message):
+                layer(x, None, wrong)
 
 
 # --- a stream is read once --------------------------------------------------------------------------------------------

@@ -80,6 +80,9 @@ class Border:
         if not isinstance(input, Tensor) or input.dim() != batched_dims - 1:
             form = f"{input.dim()}D" if isinstance(input, Tensor) else type(input).__name__
             raise ShapeError(f"Expected elements of {batched_dims - 1}D with a RaggedLayout, got {form}")
+        for name, rows in (("starts", layout.starts), ("clock", layout.clock)):
+            if isinstance(rows, Tensor) and rows.shape != (layout.batch,):
+                raise ShapeError(f"Expected {name} of size ({layout.batch},), one per row, got {tuple(rows.shape)}")
         self.data = input
         self.batch_sizes, self.batch, self.starts, self.clock = layout
 

@@ -39,12 +39,13 @@ def watching(watcher: Callable[[Call], None]) -> Iterator[None]:
 
 
 def has_hooks(module: Module) -> bool:
-    """Whether its `__call__` does more than `forward`."""
+    """Whether its `__call__` does more than the `forward` of its class."""
     return bool(
         module._forward_pre_hooks
         or module._forward_hooks
         or module._backward_pre_hooks
         or module._backward_hooks
         or module._compiled_call_impl
+        or "forward" in vars(module)
         or _has_any_global_hook()
     )
