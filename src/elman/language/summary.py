@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..nn import LanguageModel, LayerRow, Stack, layers_of, recurrent_rows
+from ..nn import LanguageModel, LayerRow, layers_of, recurrent_rows
 from .persistence import load
 
 
@@ -16,7 +16,6 @@ def layers(network: LanguageModel) -> list[LayerRow]:
     embedding, softmax = network.embedding, network.softmax
     rows = [LayerRow("Embedding", f"(B, T, {embedding.embedding_dim})", embedding.weight.numel())]
     for number, reader in enumerate(network.directions):
-        assert isinstance(reader.layer, Stack)
         arrow = (" →", " ←")[number] if network.bidirectional else ""
         rows += [row._replace(layer=row.layer + arrow) for row in recurrent_rows(layers_of(reader.layer))]
     own = sum(p.numel() for p in softmax.parameters() if p is not embedding.weight)

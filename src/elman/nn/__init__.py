@@ -4,7 +4,7 @@ Arithmetic over time lives in `elman.ops`; nothing here knows about strings, fil
 """
 
 from ._accelerate import Swap, SwapReport, accelerate, restore
-from ._base import Call, Recurrent, watching
+from ._base import Recurrent
 from ._both_ways import BothWays
 from ._cells import CELLS, has_product
 from ._clockwork import ClockworkRNN
@@ -17,6 +17,7 @@ from ._indrnn import IndRNN
 from ._initial import INITS, chrono, forget_bias, identity, orthogonal, recurrent_range
 from ._language_model import LanguageModel
 from ._layer_norm import LayerNormGRU, LayerNormLSTM
+from ._layout import RaggedLayout
 from ._leaky import LeakyRNN
 from ._lstm import LSTM
 from ._merge import MERGES
@@ -33,6 +34,7 @@ from ._stack import STARTS, Stack, layers_of, recurrent_network
 from ._stateful import Stateful
 from ._table import LayerRow, recurrent_rows
 from ._text_rnn import TextRNN
+from ._watching import Call, watching
 
 __all__ = [
     "ARCHITECTURE",
@@ -63,6 +65,7 @@ __all__ = [
     "MinLSTM",
     "PeepholeLSTM",
     "Pooling",
+    "RaggedLayout",
     "Recurrence",
     "Recurrent",
     "RecurrentSettings",

@@ -1,8 +1,6 @@
 """What all recurrent layers share: parameters, any form of input, stacks and directions."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, ClassVar, NamedTuple, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor
@@ -11,36 +9,13 @@ from torch.nn.utils.rnn import PackedSequence
 from .. import ops
 from ..errors import ShapeError, UsageError
 from ..ops import Weights
-from ..settings import counted, within
 from . import _initial
 from ._border import Border, Lengths
-from ._regularised import LayerOptions, Regularised
+from ._layout import RaggedLayout
+from ._regularised import LayerOptions, Regularised, check_sizes
+from ._watching import Call, has_hooks, watchers
 
 State = tuple[Tensor, ...]
-
-
-class Call(NamedTuple):
-    """What a layer computed in one direction, as `watching` tells it."""
-
-    module: "Recurrent"
-    suffix: str  # of its parameters' names, such as "_l0_reverse"
-    skip: int  # how many steps ago the state was that it read
-    data: Tensor  # [N, I]
-    options: ops.Options
-    output: Tensor  # [N, H]
-
-
-_watchers: list[Callable[[Call], None]] = []
-
-
-@contextmanager
-def watching(watcher: Callable[[Call], None]) -> Iterator[None]:
-    """Call `watcher` once per layer and direction at every call inside, but for SCRN's."""
-    _watchers.append(watcher)
-    try:
-        yield
-    finally:
-        _watchers.remove(watcher)
 
 
 class Recurrent(Regularised):
@@ -67,6 +42,8 @@ class Recurrent(Regularised):
     own_options: ClassVar[tuple[str, ...]] = ()  # arguments that this cell takes beside those of all
     vectors: ClassVar[str] = ""  # name of the parameter that is `vectors` in `elman.ops.Weights`
     is_cell_alone: ClassVar[bool] = True  # whether a direction is the cell over the sequence and nothing else
+
+    counts_steps: ClassVar[bool] = False  # whether a step depends on how many came before
 
     is_top: bool = True  # whether no further layer of a stack reads its output
     proj_size: int = 0
@@ -153,7 +130,7 @@ class Recurrent(Regularised):
         """New start values."""
         bound = self.hidden_size**-0.5
         for name, parameter in self.named_parameters():
-            if name in ("h_0", "c_0"):
+            if name.removeprefix("parametrizations.").split(".")[0].removesuffix("_orig") in ("h_0", "c_0"):
                 torch.nn.init.zeros_(parameter)
             else:
                 torch.nn.init.uniform_(parameter, -bound, bound)
@@ -213,11 +190,20 @@ class Recurrent(Regularised):
             return list(zip(*(state.unbind(0) for state in self._first(border.data, border.batch)), strict=True))
         self._check_state(hx, None if border.unbatched else border.batch)
         batched = [state.unsqueeze(1) if border.unbatched else state for state in hx]
-        return list(zip(*(border.sort(state, 1).unbind(0) for state in batched), strict=True))
+        states = [border.sort(state, 1) for state in batched]
+        if border.starts is not None:
+            first, starts = self._first(border.data, border.batch), border.starts.to(border.data.device)[:, None]
+            states = [torch.where(starts, new, old) for new, old in zip(first, states, strict=True)]
+        return list(zip(*(state.unbind(0) for state in states), strict=True))
+
+    @property
+    def _learns_state(self) -> bool:
+        """Whether there is `h_0`: a parameter, a property (parametrized) or an attribute (pruned)."""
+        return "h_0" in self._parameters or "h_0" in vars(self) or hasattr(type(self), "h_0")
 
     def _first(self, like: Tensor, batch: int) -> State:
         """The states [L * D, B, size] in which sequences begin."""
-        if "h_0" not in self._parameters:
+        if not self._learns_state:
             return tuple(like.new_zeros(self._slots, batch, size) for size in self._state_sizes())
         names = ("h_0", "c_0")[: len(self._state_sizes())]
         return tuple(getattr(self, name).unsqueeze(1).expand(-1, batch, -1) for name in names)
@@ -240,10 +226,17 @@ class Recurrent(Regularised):
                     f"got {list(state.shape)}"
                 )
 
-    def last(self, finals: State) -> Tensor:
+    @property
+    def _state_form(self) -> Any:
+        """A state as `forward` takes and returns it, with None for each tensor."""
+        count = len(self._state_sizes())
+        return None if count == 1 else (None,) * count
+
+    def last(self, finals: Tensor | State) -> Tensor:
         """[B, D * P] from final states: h after the last step of the top layer, all directions."""
         share = self._share(self.num_layers - 1)
-        newest = finals[0][-share * len(self._directions) :][share - 1 :: share]
+        h_n = finals if isinstance(finals, Tensor) else finals[0]
+        newest = h_n[-share * len(self._directions) :][share - 1 :: share]
         return torch.cat(newest.unbind(0), 1)
 
     # --- a call ---------------------------------------------------------------------------------------------------
@@ -269,12 +262,12 @@ class Recurrent(Regularised):
         return Weights(*found)  # type: ignore[arg-type]
 
     def _direction(
-        self, data: Tensor, batch_sizes: Tensor, states: list[State], layer: int, reverse: bool
+        self, data: Tensor, layout: RaggedLayout, states: list[State], layer: int, reverse: bool
     ) -> tuple[Tensor, list[State]]:
         """One layer, one direction: output [N, P] and the final states."""
         (state_0,) = states
         options = self._options(data, state_0)
-        output, final = self._recur(data, batch_sizes, state_0, layer, reverse, options)
+        output, final = self._recur(data, layout.batch_sizes, state_0, layer, reverse, options)
         return output, [final]
 
     def _recur(
@@ -283,7 +276,7 @@ class Recurrent(Regularised):
         weights = self._dropped_weights(self._weights(layer, reverse))
         output, final = ops.recurrent(self.cell, data, batch_sizes, state_0, weights, reverse=reverse, options=options)
         if not torch.compiler.is_compiling():
-            for watcher in _watchers:
+            for watcher in watchers:
                 watcher(Call(self, self.suffixes(layer)[reverse], self._share(layer), data, options, output))
         return output, final
 
@@ -291,14 +284,14 @@ class Recurrent(Regularised):
         """All layers and directions: output [N, D * P] and final states [L * D, B, size], rows in the ragged order."""
         self._check_regularisation()  # attributes may have been set since the last call
         states = self._initial_state(border, hx)
-        data = border.data
+        data, layout = border.data, border.layout
         finals: list[State] = []
         for layer in range(self.num_layers):
             data = self._dropped_input(data, border.batch_sizes, border.batch)
             outputs = []
             for reverse in self._directions:
                 own = states[len(finals) : len(finals) + self._share(layer)]
-                output, final = self._direction(data, border.batch_sizes, own, layer, reverse)
+                output, final = self._direction(data, layout, own, layer, reverse)
                 outputs.append(output)
                 finals += final
             data = torch.cat(outputs, 1) if self.bidirectional else outputs[0]
@@ -363,7 +356,7 @@ class Recurrent(Regularised):
         """States [L * D, B, H] that may be written to."""
         if hx is not None:
             self._check_state(hx, batch)
-        elif "h_0" not in self._parameters:
+        elif not self._learns_state:
             return self._first(x, batch)
         else:
             hx = self._first(x, batch)
@@ -374,10 +367,8 @@ class Recurrent(Regularised):
             raise UsageError("a bidirectional layer reads a sequence from its end, so it has no single step")
         if x.dim() != 2:
             raise ShapeError(f"Expected x_t [B, {self.input_size}], got {tuple(x.shape)}")
-        if not self._is_direct(x):
-            sequence, state = self._call(x.unsqueeze(1 if self.batch_first else 0), hx, None)
-            assert isinstance(sequence, Tensor)
-            return sequence.squeeze(1 if self.batch_first else 0), state
+        if has_hooks(self) or not self._is_direct(x):
+            return self._step_by_call(x, hx)
         self._check_input(x)
         states = self._new_states(x, x.shape[0], hx)
         for layer in range(self.num_layers):
@@ -386,9 +377,13 @@ class Recurrent(Regularised):
             x = h
         return x.clone(), states  # what is done to the output is not done to the state
 
-
-def check_sizes(input_size: Any, hidden_size: Any, num_layers: Any, dropout: Any) -> None:
-    """Raises UsageError for what no layer can be made of."""
-    for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
-        counted(name, size, 1)
-    within("dropout", dropout, 0, 1)
+    def _step_by_call(self, x: Tensor, hx: State | None) -> tuple[Tensor, State]:
+        """A sequence of one step, by `__call__` where that does more than `forward`."""
+        time = 1 if self.batch_first else 0
+        if has_hooks(self):
+            several = len(self._state_sizes()) > 1
+            sequence, final = self(x.unsqueeze(time), hx if hx is None or several else hx[0])
+            state = final if several else (final,)
+        else:
+            sequence, state = self._call(x.unsqueeze(time), hx, None)
+        return sequence.squeeze(time), state

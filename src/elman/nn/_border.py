@@ -8,8 +8,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import ShapeError
 from ..ops import padding, ragged
+from ._layout import RaggedLayout
 
-Lengths = Tensor | Sequence[int] | None
+Lengths = Tensor | Sequence[int] | RaggedLayout | None
 
 
 class Border:
@@ -19,6 +20,7 @@ class Border:
         data: [N, ...] elements in the ragged layout.
         batch_sizes: [T] int64, on the CPU.
         batch: number of rows B, those of length zero included.
+        starts, clock: as in `RaggedLayout`.
         unbatched: whether the input was one sequence without a batch dimension.
     """
 
@@ -27,13 +29,20 @@ class Border:
         Args:
             input: [T, B, ...] (batch_first: [B, T, ...]) with `batched_dims` dimensions, [T, ...] with one less, a
                 PackedSequence, or a jagged nested tensor [B, *, ...].
-            lengths: real length of each row of a batched tensor, any order, zeros allowed; None: all are T.
+            lengths: real length of each row of a batched tensor, any order, zeros allowed; None: all are T. A
+                `RaggedLayout`: the input is [N, ...] already.
         """
         self._packed = isinstance(input, PackedSequence)
+        self.starts: Tensor | None = None
+        self.clock: Tensor | int = 0
+        self._is_ragged = isinstance(lengths, RaggedLayout)
         self._jagged: tuple[Tensor, Tensor] | None = None
         self.unbatched = False
         self._order: Tensor | None = None
         self._inverse: Tensor | None = None
+        if isinstance(lengths, RaggedLayout):
+            self._enter_ragged(input, lengths, batched_dims)
+            return
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ShapeError("lengths= goes with a padded tensor; a PackedSequence carries its own")
@@ -67,6 +76,16 @@ class Border:
         self.batch_sizes = self._padding.batch_sizes
         self.data = padding.unpad(input, self._padding)
 
+    def _enter_ragged(self, input: Tensor | PackedSequence, layout: RaggedLayout, batched_dims: int) -> None:
+        if not isinstance(input, Tensor) or input.dim() != batched_dims - 1:
+            form = f"{input.dim()}D" if isinstance(input, Tensor) else type(input).__name__
+            raise ShapeError(f"Expected elements of {batched_dims - 1}D with a RaggedLayout, got {form}")
+        for name, rows in (("starts", layout.starts), ("clock", layout.clock)):
+            if isinstance(rows, Tensor) and rows.shape != (layout.batch,):
+                raise ShapeError(f"Expected {name} of size ({layout.batch},), one per row, got {tuple(rows.shape)}")
+        self.data = input
+        self.batch_sizes, self.batch, self.starts, self.clock = layout
+
     def _enter_jagged(self, input: Tensor, lengths: Lengths, batched_dims: int) -> None:
         if input.layout != torch.jagged or input.dim() != batched_dims or lengths is not None:
             raise ShapeError(
@@ -84,6 +103,11 @@ class Border:
         self._jagged = jagged_offsets, torch.argsort(place).to(input.device)
         self.data = input.values().index_select(0, place.to(input.device))
 
+    @property
+    def layout(self) -> RaggedLayout:
+        """Of `data`, the rows in its order."""
+        return RaggedLayout(self.batch_sizes, self.batch, self.starts, self.clock)
+
     def sort(self, state: Tensor, dim: int) -> Tensor:
         """Rows of a state from the caller's order to the ragged one."""
         return state if self._order is None else state.index_select(dim, self._order.to(state.device))
@@ -99,6 +123,8 @@ class Border:
 
     def leave(self, output: Tensor) -> Tensor | PackedSequence:
         """Elements [N, F] in the form the input came in; positions beyond a row's length are 0."""
+        if self._is_ragged:
+            return output
         if self._packed:
             return PackedSequence(output, self.batch_sizes, self._order, self._inverse)
         if self._jagged is not None:

@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import PackedSequence
 from ..errors import UsageError
 from ._border import Lengths
 from ._text_rnn import TextRNN
+from ._wrapper import admitted
 
 
 class BothWays(TextRNN):
@@ -33,4 +34,10 @@ class BothWays(TextRNN):
 
     def opinions(self, ids: Tensor | PackedSequence, lengths: Lengths = None, features: Tensor | None = None) -> Tensor:
         """As `TextRNN.opinions`; there are two, forward first."""
-        return torch.cat([super().opinions(ids, lengths, features), self.other.opinions(ids, lengths, features)])
+        backward = self.other(ids, lengths, features)
+        return torch.cat([super().opinions(ids, lengths, features), backward[None]])
+
+    def _admit(self, name: str, module: torch.nn.Module) -> torch.nn.Module:
+        if name == "other":
+            return admitted(module, ("ids", "lengths", "features"), TextRNN)
+        return super()._admit(name, module)

@@ -1,7 +1,6 @@
 """The Clockwork RNN (Koutnik et al. 2014)."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from .. import ops
 from ..errors import UsageError
 from ..ops import ragged
 from ._base import State
+from ._layout import RaggedLayout
 from ._rnn import check_nonlinearity
 from ._states import SingleState
 
@@ -35,7 +35,7 @@ class ClockworkRNN(SingleState):
 
     own_options = ("nonlinearity", "periods")
     is_cell_alone = False
-    _read: Tensor | int = 0  # [B] steps of each row that were read before the call
+    counts_steps = True
 
     def __init__(
         self,
@@ -75,31 +75,14 @@ class ClockworkRNN(SingleState):
         return weights._replace(weight_hh=weights.weight_hh * seen)
 
     def _direction(
-        self, data: Tensor, batch_sizes: Tensor, states: list[State], layer: int, reverse: bool
+        self, data: Tensor, layout: RaggedLayout, states: list[State], layer: int, reverse: bool
     ) -> tuple[Tensor, list[State]]:
         (state_0,) = states
-        rows, steps = ragged.read_order(batch_sizes, len(state_0[0]), reverse)
-        steps = steps + (self._read[rows] if isinstance(self._read, Tensor) else self._read)
+        rows, steps = ragged.read_order(layout.batch_sizes, len(state_0[0]), reverse)
+        steps = steps + (layout.clock[rows] if isinstance(layout.clock, Tensor) else layout.clock)
         rests = (steps[:, None] % self._period_of_units() != 0).to(data)
         options = self._options(data, state_0)
         kept = rests if options.zoneout is None else torch.maximum(rests, options.zoneout[0])
         options = options._replace(zoneout=(kept,))
-        output, final = self._recur(data, batch_sizes, state_0, layer, reverse, options)
+        output, final = self._recur(data, layout.batch_sizes, state_0, layer, reverse, options)
         return output, [final]
-
-
-def clockworks(module: torch.nn.Module) -> list[ClockworkRNN]:
-    """Its layers that have a clock."""
-    return [layer for layer in module.modules() if isinstance(layer, ClockworkRNN)]
-
-
-@contextmanager
-def read_before(layers: list[ClockworkRNN], steps: Tensor | int) -> Iterator[None]:
-    """Inside, the clocks go on from these steps: [B], in the order of the rows, or the same of all."""
-    for layer in layers:
-        layer._read = steps
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer._read = 0

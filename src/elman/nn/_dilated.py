@@ -9,6 +9,7 @@ from ..errors import UsageError
 from ..ops import ragged
 from ._base import Recurrent, State
 from ._gru import GRU
+from ._layout import RaggedLayout
 from ._lstm import LSTM
 from ._rnn import RNN
 
@@ -40,12 +41,12 @@ class _Dilated(Recurrent):
         return int(self.dilation * 2**layer)
 
     def _direction(
-        self, data: Tensor, batch_sizes: Tensor, states: list[State], layer: int, reverse: bool
+        self, data: Tensor, layout: RaggedLayout, states: list[State], layer: int, reverse: bool
     ) -> tuple[Tensor, list[State]]:
         if len(states) == 1:
-            return super()._direction(data, batch_sizes, states, layer, reverse)
+            return super()._direction(data, layout, states, layer, reverse)
         batch, skip = len(states[0][0]), len(states)
-        parting = _Parting(batch_sizes, batch, skip, reverse)
+        parting = _Parting(layout.batch_sizes, batch, skip, reverse)
         order = parting.order.to(data.device)
         whole = (torch.cat(parts) for parts in zip(*states, strict=True))  # [s * B, size], slot after slot
         state_0 = tuple(state.index_select(0, order) for state in whole)

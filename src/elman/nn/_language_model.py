@@ -13,9 +13,15 @@ from ._embedding import Embedding
 from ._softmax import Softmax
 from ._stack import Stack, layers_of
 from ._stateful import Stateful
+from ._wrapper import Holder, HolderList, admitted, inside
 
 
-class LanguageModel(torch.nn.Module):
+class _Readers(HolderList):
+    def _admit(self, name: str, module: torch.nn.Module) -> torch.nn.Module:
+        return admitted(module, ("chunk", "starts"), Stateful)
+
+
+class LanguageModel(Holder):
     """Predicts each word of B streams from the words before it; a bidirectional one from those on both sides.
 
     Streams come in chunks of T steps; the state goes on from chunk to chunk, and the loss of a chunk reaches back to
@@ -42,7 +48,8 @@ class LanguageModel(torch.nn.Module):
         overlap: steps before a chunk that are run again so that its loss reaches them, see `Stateful`.
         options: further arguments of the layers, such as weight_drop.
     Attributes:
-        readers: one `Stateful` stack per direction, the second reading the chunk from its end.
+        readers: one `Stateful` stack per direction, the second reading the chunk from its end; or a module around it
+            that passes (chunk, starts) on.
     Raises:
         UsageError: sizes that do not go together.
     """
@@ -80,7 +87,7 @@ class LanguageModel(torch.nn.Module):
             sizes[-1] = embedding_dim // 2 if bidirectional else embedding_dim
         self.dropout, self.word_dropout, self.tied, self.bidirectional = dropout, word_dropout, tied, bidirectional
         self.embedding = Embedding(vocab_size, embedding_dim)
-        self.readers = torch.nn.ModuleList()
+        self.readers = _Readers()
         if "f" in CELLS[cell].gates and forget_bias is not None:
             options["forget_bias"] = forget_bias
         for _ in range(1 + bidirectional):
@@ -102,8 +109,8 @@ class LanguageModel(torch.nn.Module):
 
     @property
     def directions(self) -> list[Stateful]:
-        """The readers."""
-        return [reader for reader in self.readers if isinstance(reader, Stateful)]
+        """The readers themselves, whatever stands around them."""
+        return [inside(reader, Stateful) for reader in self.readers]
 
     @property
     def vocab_size(self) -> int:
@@ -139,11 +146,11 @@ class LanguageModel(torch.nn.Module):
         if (right is not None) != self.bidirectional:
             wanted = "words on both sides" if self.bidirectional else "no words on the right"
             raise ShapeError(f"Expected {wanted}, got right={'None' if right is None else tuple(right.shape)}")
-        outputs = [self.directions[0](self._word_vectors(left), starts)[0]]
+        outputs = [self.readers[0](self._word_vectors(left), starts)[0]]
         if right is not None:
             self.directions[1].reset()
             from_end = self._word_vectors(right).flip(0), None if ends is None else ends.flip(0)
-            outputs.append(self.directions[1](*from_end)[0].flip(0))
+            outputs.append(self.readers[1](*from_end)[0].flip(0))
         return torch.cat(outputs, -1)
 
     def _word_vectors(self, ids: Tensor) -> Tensor:

@@ -77,6 +77,8 @@ class Recurrence(torch.nn.Module):
             torch.zeros(1 + self.bidirectional, size) for size in self.state_sizes if learn_state
         )
 
+    counts_steps = False
+
     def extra_repr(self) -> str:
         truncated = "" if self.bptt_truncate is None else f", bptt_truncate={self.bptt_truncate}"
         return f"{self.input_size}, state_size={self.state_sizes}, batch_first={self.batch_first}{truncated}"
@@ -122,9 +124,7 @@ class Recurrence(torch.nn.Module):
         """[D, B, S] each, rows in the ragged order."""
         directions = 1 + self.bidirectional
         if hx is None:
-            if len(self.initial_state):
-                return tuple(s[:, None].expand(-1, border.batch, -1) for s in self.initial_state)
-            return tuple(border.data.new_zeros(directions, border.batch, size) for size in self.state_sizes)
+            return self._first(border)
         given = tuple(hx) if isinstance(hx, tuple | list) else (hx,)
         if not all(isinstance(state, Tensor) for state in given):
             raise ShapeError(f"Expected an initial state of {len(self.state_sizes)} tensors, got {_described(hx)}")
@@ -136,7 +136,23 @@ class Recurrence(torch.nn.Module):
                 raise ShapeError(
                     f"Expected hidden[{position}] size {wanted} (directions, batch, size), got {list(state.shape)}"
                 )
-        return tuple(border.sort(s.unsqueeze(1) if border.unbatched else s, 1) for s in given)
+        states = [border.sort(s.unsqueeze(1) if border.unbatched else s, 1) for s in given]
+        if border.starts is None:
+            return tuple(states)
+        starts = border.starts.to(border.data.device)[:, None]
+        return tuple(torch.where(starts, new, old) for new, old in zip(self._first(border), states, strict=True))
+
+    def _first(self, border: Border) -> State:
+        """The states in which sequences begin."""
+        if len(self.initial_state):
+            return tuple(s[:, None].expand(-1, border.batch, -1) for s in self.initial_state)
+        directions = 1 + self.bidirectional
+        return tuple(border.data.new_zeros(directions, border.batch, size) for size in self.state_sizes)
+
+    @property
+    def _state_form(self) -> Any:
+        """A state as `forward` takes and returns it, with None for each tensor."""
+        return None if len(self.state_sizes) == 1 else (None,) * len(self.state_sizes)
 
     def _direction(self, cell: Cell, data: Tensor, batch_sizes: Tensor, state_0: State) -> tuple[Tensor, State]:
         """Output [N, O] and final state, rows in the ragged order."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from .. import ops
 from ..errors import UsageError
 from ._base import State
+from ._layout import RaggedLayout
 from ._states import SingleState
 
 
@@ -64,7 +65,7 @@ class SCRN(SingleState):
         return sizes | ({"bias_ih": (fast,)} if self.bias else {})
 
     def _direction(
-        self, data: Tensor, batch_sizes: Tensor, states: list[State], layer: int, reverse: bool
+        self, data: Tensor, layout: RaggedLayout, states: list[State], layer: int, reverse: bool
     ) -> tuple[Tensor, list[State]]:
         suffix = self.suffixes(layer)[reverse]
         names = ("weight_ih", "weight_hh", "weight_ch", "weight_ic")
@@ -79,7 +80,7 @@ class SCRN(SingleState):
         )
         slow_options = options._replace(zoneout=None, flow=0.0)
         context, (s_n,) = ops.recurrent(
-            "min_gru", data, batch_sizes, (s_0,), blend, reverse=reverse, options=slow_options
+            "min_gru", data, layout.batch_sizes, (s_0,), blend, reverse=reverse, options=slow_options
         )
         of_fast = self._dropped_weights(ops.Weights(of_input, of_fast)).weight_hh
         assert of_fast is not None
@@ -94,7 +95,7 @@ class SCRN(SingleState):
         k, (k_n,) = ops.recurrent(
             "rnn_tanh",
             torch.cat([data, context], 1),
-            batch_sizes,
+            layout.batch_sizes,
             (2 * h_0 - 1,),
             elman,
             reverse=reverse,

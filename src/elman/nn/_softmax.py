@@ -72,21 +72,30 @@ class Softmax(torch.nn.Module):
 
     def loss(self, x: Tensor, target: Tensor) -> Tensor:
         """Sum over the rows x [N, P] of the negative log-probability of their word in target [N], in nats."""
-        total = x.new_zeros(())
-        for _, *part in self._parts(x, target):
-            total = total + linear_cross_entropy(*part)
+        total: Tensor = self(x, target)
         return total
 
     @torch.no_grad()
     def losses(self, x: Tensor, target: Tensor) -> Tensor:
         """[N] the negative log-probability of each row's word, without a gradient."""
-        losses = x.new_zeros(len(x))
-        for rows, *part in self._parts(x, target):
-            losses[rows] += cross_entropy_by_row(*part)
+        losses: Tensor = self(x, target, by_row=True)
         return losses
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Log-probabilities [.., V] of all words."""
+    def forward(self, x: Tensor, target: Tensor | None = None, by_row: bool = False) -> Tensor:
+        """Log-probabilities [.., V] of all words; with a target what `loss` returns, or by row what `losses` does."""
+        if target is None:
+            return self._log_probabilities(x)
+        if by_row:
+            losses = x.new_zeros(len(x))
+            for rows, *part in self._parts(x, target):
+                losses[rows] += cross_entropy_by_row(*part)
+            return losses
+        total = x.new_zeros(())
+        for _, *part in self._parts(x, target):
+            total = total + linear_cross_entropy(*part)
+        return total
+
+    def _log_probabilities(self, x: Tensor) -> Tensor:
         weight, bias = self._head()
         head = torch.log_softmax(torch.nn.functional.linear(x, weight, bias), -1)
         if not self.cutoffs:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -15,12 +15,19 @@ from ._base import Recurrent, State
 from ._border import Border, Lengths
 from ._cells import CELLS
 from ._initial import INITS, check, start
+from ._layout import RaggedLayout
 from ._merge import MERGES, merged, merged_size
+from ._wrapper import CALL, Holder, HolderList, admitted, inside, run
 
 STARTS = ("default", *INITS)
 
 
-class Stack(torch.nn.Module):
+class _Layers(HolderList):
+    def _admit(self, name: str, module: torch.nn.Module) -> torch.nn.Module:
+        return admitted(module, CALL, Recurrent)
+
+
+class Stack(Holder):
     """Recurrent layers of one cell, each as wide as wanted.
 
     Args:
@@ -35,7 +42,7 @@ class Stack(torch.nn.Module):
         batch_first: padded tensors are [B, T, ..].
         options: every further argument of the layers.
     Attributes:
-        layers: the layers, `elman.nn.Recurrent` each.
+        layers: the layers, `elman.nn.Recurrent` each, or a module around one that passes (input, hx, lengths) on.
         output_size: width of the output.
     Raises:
         UsageError: no layer, an unknown cell or merge, or residual connections where no two sizes are equal.
@@ -63,7 +70,7 @@ class Stack(torch.nn.Module):
         self.input_size, self.bidirectional = input_size, bidirectional
         self.merge, self.residual, self.dropout = known("merge", merge, MERGES), residual, dropout
         self.batch_first = batch_first
-        self.layers = torch.nn.ModuleList()
+        self.layers = _Layers()
         widths = [input_size]
         lowest = options.get("dilation", 1)
         for number, hidden_size in enumerate(hidden_sizes):
@@ -92,37 +99,70 @@ class Stack(torch.nn.Module):
         Raises:
             ShapeError, UsageError: as `RNN.forward`.
         """
-        border = Border(input, lengths, self.batch_first, batched_dims=3)
-        output, finals = self._sequence(border, hx)
-        states = [tuple(border.unsort(part, 1) for part in final) for final in finals]
-        if border.unbatched:
-            states = [tuple(part.squeeze(1) for part in state) for state in states]
-        return border.leave(output), states
-
-    def last(self, finals: list[State]) -> Tensor:
-        """[B, output_size] from final states: the merged h after the last step of the top layer."""
-        newest = layers_of(self)[-1].last(finals[-1])
-        return merged(newest, self.merge) if self.bidirectional else newest
-
-    def _sequence(self, border: Border, hx: Sequence[State] | None) -> tuple[Tensor, list[State]]:
-        """Output [N, output_size] and each layer's final states, rows in the ragged order."""
         if hx is not None and (not isinstance(hx, list | tuple) or len(hx) != len(self.layers)):
             given = len(hx) if isinstance(hx, list | tuple) else type(hx).__name__
             raise ShapeError(f"Expected states of {len(self.layers)} layers, got {given}")
-        if border.data.shape[-1] != self.input_size:
-            raise ShapeError(f"Expected input of size {self.input_size}, got {border.data.shape[-1]}")
+        if self._is_padded(input, lengths):
+            turns = self.batch_first and input.dim() == 3
+            output, finals = self._through(input.transpose(0, 1) if turns else input, hx, None)
+            return output.transpose(0, 1) if turns else output, finals
+        border = Border(input, lengths, self.batch_first, batched_dims=3)
+        output, finals = self._through(border.data, self._sorted(border, hx), border.layout)
+        return border.leave(output), [tuple(border.unsort(part, 1) for part in final) for final in finals]
+
+    def last(self, finals: list[State]) -> Tensor:
+        """[B, output_size] from final states: the merged h after the last step of the top layer."""
+        newest = inside(self.layers[-1], Recurrent).last(finals[-1])
+        return merged(newest, self.merge) if self.bidirectional else newest
+
+    def _is_padded(self, input: Tensor | PackedSequence, lengths: Lengths) -> TypeGuard[Tensor]:
+        """Whether the layers may have a tensor of equally long rows as it is."""
+        is_dense = lengths is None and isinstance(input, Tensor) and not input.is_nested
+        return is_dense and not any(layer.batch_first for layer in layers_of(self))
+
+    def _sorted(self, border: Border, hx: Sequence[State] | None) -> Sequence[State] | None:
+        """States with their rows in the ragged order."""
+        if hx is None:
+            return None
+        for layer, state in zip(layers_of(self), hx, strict=True):
+            layer._check_state(state, border.batch)
+        return [tuple(border.sort(part, 1) for part in state) for state in hx]
+
+    def _through(
+        self, x: Tensor, hx: Sequence[State] | None, layout: RaggedLayout | None
+    ) -> tuple[Tensor, list[State]]:
+        """Output and each layer's final states: of [N, I] in a layout, or of [T, B, I] or [T, I]."""
+        if x.shape[-1] != self.input_size:
+            raise ShapeError(f"Expected input of size {self.input_size}, got {x.shape[-1]}")
         finals: list[State] = []
-        entered = border.data
-        for number, layer in enumerate(layers_of(self)):
-            data = border.data
-            output, final = layer._sequence(border, None if hx is None else hx[number])
-            finals.append(final)
+        for number, layer in enumerate(self.layers):
+            state: Any = None if hx is None else hx[number]
+            if isinstance(state, tuple | list) and len(state) == 1:
+                state = state[0]
+            output, final = run(layer, (Recurrent,), x, state, layout)
+            finals.append(final if isinstance(final, tuple) else (final,))
             output = merged(output, self.merge) if self.bidirectional else output
             if number + 1 < len(self.layers):
                 output = drop(output, self.dropout, self.training)
-            border.data = output + data if self.residual and output.shape == data.shape else output
-        output, border.data = border.data, entered
-        return output, finals
+            x = output + x if self.residual and output.shape == x.shape else output
+        return x, finals
+
+    @property
+    def counts_steps(self) -> bool:
+        """Whether a step of some layer depends on how many came before."""
+        return any(layer.counts_steps for layer in layers_of(self))
+
+    @property
+    def _state_form(self) -> list[State]:
+        """As that of a layer."""
+        return [(None,) * len(layer._state_sizes()) for layer in layers_of(self)]  # type: ignore[misc]
+
+    def _admit(self, name: str, module: torch.nn.Module) -> torch.nn.Module:
+        if name != "layers" or isinstance(module, _Layers):
+            return module
+        if not isinstance(module, torch.nn.ModuleList):
+            raise UsageError(f"expected a ModuleList of layers, got {type(module).__name__}")
+        return _Layers(module)
 
     def extra_repr(self) -> str:
         return f"merge={self.merge!r}, residual={self.residual}, dropout={self.dropout:g}"
@@ -170,8 +210,8 @@ def recurrent_network(
     return network
 
 
-def layers_of(network: Recurrent | Stack) -> list[Recurrent]:
-    """The recurrent layers, lowest first."""
-    if isinstance(network, Recurrent):
-        return [network]
-    return [layer for layer in network.layers if isinstance(layer, Recurrent)]
+def layers_of(network: torch.nn.Module) -> list[Recurrent]:
+    """The recurrent layers of a layer, of a `Stack`, or of either inside other modules, lowest first."""
+    inner = inside(network, Recurrent, Stack)
+    layers = inner.layers if isinstance(inner, Stack) else [inner]
+    return [inside(layer, Recurrent) for layer in layers]

@@ -1,20 +1,24 @@
 """Streams: sequences too long for one call, read chunk after chunk with the state carried over."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import ShapeError, UsageError
 from ..ops import ragged
 from ._base import Recurrent
-from ._clockwork import clockworks, read_before
+from ._layout import RaggedLayout
+from ._recurrence import Recurrence
+from ._stack import Stack
+from ._wrapper import CALL, Holder, admitted, inside, run
+
+_CARRIED = ("fresh", "read", "past", "past_starts")  # beside the state itself, state_0, state_1, ..
 
 
-class Stateful(torch.nn.Module):
+class Stateful(Holder):
     """Reads B streams chunk by chunk, each chunk from the state that the one before left.
 
     Over chunks of k1 steps this is truncated back-propagation through time, k1 = k2: the state that is carried over is
@@ -27,15 +31,20 @@ class Stateful(torch.nn.Module):
             output, _ = stream(chunk)
             loss(output).backward()
 
-    What is carried is kept in buffers and therefore in `state_dict`: a checkpoint goes on in mid-stream, to the bit.
+    What is carried is in `state_dict`: a checkpoint goes on in mid-stream, to the bit. It is no buffer, as each copy of
+    a model reads its own streams: DistributedDataParallel does not broadcast it, AveragedModel does not average it.
+
+    A call moves on, so it cannot be repeated in a backward pass. Activation checkpointing belongs around the layer,
+    `stream.layer = checkpoint_wrapper(stream.layer)`, which has the state as an argument.
 
     Args:
-        layer: a layer of `elman.nn` in one direction, or a `Stack` of them.
+        layer: a layer of `elman.nn` in one direction, or a `Stack` of them, or a module around one that passes
+            (input, hx, lengths) on. It is called once a chunk, with an overlap twice; lengths are a `RaggedLayout`.
         overlap: k2 - k1, earlier steps that each call runs again for their gradient. They are kept as the layer's
             input, so what is computed below the layer (an embedding) has its gradient from the new steps alone. What a
             layer draws (dropout, zoneout) it draws anew for them.
     Raises:
-        UsageError: a layer that is bidirectional or torch.nn's; a negative overlap.
+        UsageError: a layer that is bidirectional or torch.nn's; a negative overlap; a call within a backward pass.
     """
 
     fresh: Tensor | None
@@ -45,16 +54,28 @@ class Stateful(torch.nn.Module):
 
     def __init__(self, layer: torch.nn.Module, overlap: int = 0) -> None:
         super().__init__()
-        if isinstance(layer, torch.nn.RNNBase) and not isinstance(layer, Recurrent):
-            raise UsageError(f"expected a layer of elman.nn, got torch.nn.{type(layer).__name__}: accelerate it first")
-        if getattr(layer, "bidirectional", False):
-            raise UsageError("a bidirectional layer reads a sequence from its end, so it cannot read a stream")
         if overlap < 0:
             raise UsageError(f"overlap must be at least 0, got {overlap}")
-        self.layer, self.overlap, self._clocks = layer, overlap, clockworks(layer)
-        self.batch_first = bool(getattr(layer, "batch_first", False))
-        self._form: Any = None
+        self.layer, self.overlap = layer, overlap
         self._forget()
+
+    def _admit(self, name: str, module: torch.nn.Module) -> torch.nn.Module:
+        if name != "layer":
+            return module
+        layer = admitted(module, CALL, *_LAYERS)
+        if inside(layer, *_LAYERS).bidirectional:
+            raise UsageError("a bidirectional layer reads a sequence from its end, so it cannot read a stream")
+        return layer
+
+    @property
+    def _reader(self) -> Any:
+        """The layer itself, whatever stands around it."""
+        return inside(self.layer, *_LAYERS)
+
+    @property
+    def batch_first(self) -> bool:
+        """Of the layer."""
+        return bool(self._reader.batch_first)
 
     def extra_repr(self) -> str:
         return f"overlap={self.overlap}" if self.overlap else ""
@@ -89,11 +110,12 @@ class Stateful(torch.nn.Module):
         Raises:
             ShapeError: another number of streams than before, or sizes that do not fit.
         """
+        _check_is_first()
         if not isinstance(chunk, Tensor):
             raise ShapeError(f"Expected a chunk as a tensor, some steps of every stream, got {type(chunk).__name__}")
         x = chunk.transpose(0, 1) if self.batch_first and chunk.dim() > 1 else chunk
         begins = self._checked(x, starts)
-        steps, state = x.shape[0], self._state(x)
+        steps, state = x.shape[0], self._state()
         if self.past is not None and self.past_starts is not None:
             x, begins = torch.cat([self.past, x]), torch.cat([self.past_starts.cpu(), begins])
         again = max(0, x.shape[0] - self.overlap)  # where the steps begin that the next call runs again
@@ -104,7 +126,7 @@ class Stateful(torch.nn.Module):
         output, final = self._run(x, begins, state, read)
         if again == x.shape[0]:
             at_again = final
-        if again and self._clocks:
+        if again and self._reader.counts_steps:
             read = _read_after(begins[:again], read)
         self._keep(at_again, read, x[again:], begins[again:])
         output = output[-steps:]
@@ -136,43 +158,38 @@ class Stateful(torch.nn.Module):
     def _run(self, x: Tensor, begins: Tensor, state: Any, read: Tensor | None) -> tuple[Tensor, Any]:
         """Output [T, B, H] and state of consecutive steps; the documents in them are rows of one ragged batch."""
         cut = _Documents(begins)
-        given = None
+        given = starts = None
         if not cut.fresh.all():
-            parts = [part[:, cut.stream] for part in _parts(state)]
-            if cut.fresh.any():
-                fresh = cut.fresh.to(x.device)[:, None]
-                first = _parts(self._first(x))
-                parts = [torch.where(fresh, new, old) for new, old in zip(first, parts, strict=True)]
-            given = _made_of(iter(parts), state)
-        packed = PackedSequence(x.flatten(0, 1)[cut.elements], cut.batch_sizes, None, None)
-        with read_before(self._clocks, 0 if read is None else read.cpu()[cut.stream].masked_fill(cut.fresh, 0)):
-            output, final = self.layer(packed, given)
+            given = _made_of(iter([part[:, cut.stream] for part in _parts(state)]), state)
+            starts = cut.fresh if cut.fresh.any() else None
+        clock = 0 if read is None else read.cpu()[cut.stream].masked_fill(cut.fresh, 0)
+        layout = RaggedLayout(cut.batch_sizes, len(cut.fresh), starts, clock)
+        output, final = run(self.layer, _LAYERS, x.flatten(0, 1)[cut.elements], given, layout)
         final = _made_of((part[:, cut.last] for part in _parts(final)), final)
-        return output.data[cut.places].unflatten(0, x.shape[:2]), final
-
-    def _first(self, x: Tensor) -> Any:
-        """The state of one row in which a sequence begins: a sequence of no steps ends in it."""
-        with _same_draws_after(x):
-            return self.layer(x[:1, :1], lengths=[0])[1]
+        return output[cut.places].unflatten(0, x.shape[:2]), final
 
     # --- what is carried ------------------------------------------------------------------------------------------
 
-    def _state(self, x: Tensor) -> Any:
+    @property
+    def _carried(self) -> dict[str, Tensor]:
+        """The tensors that are carried, by their names in `state_dict`."""
+        names = [name for name in vars(self) if _is_state(name)]
+        tensors = {name: vars(self)[name] for name in (*_CARRIED, *names)}
+        return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+
+    def _state(self) -> Any:
         """As the layer takes it, None before the first chunk."""
-        names = sorted((name for name in self._buffers if name.startswith("state_")), key=lambda name: int(name[6:]))
+        names = sorted(filter(_is_state, vars(self)), key=lambda name: int(name[6:]))
         if not names:
             return None
-        parts = [self.get_buffer(name) for name in names]
+        parts = [vars(self)[name] for name in names]
         if not torch.is_inference_mode_enabled():  # what was left there cannot enter a graph
             parts = [part.clone() if part.is_inference() else part for part in parts]
-        return _made_of(iter(parts), self._first(x) if self._form is None else self._form)
+        return _made_of(iter(parts), self._reader._state_form)
 
     def _keep(self, state: Any, read: Tensor | None, past: Tensor, past_starts: Tensor) -> None:
-        parts = () if state is None else _parts(state)
-        for index, part in enumerate(parts):
-            self.register_buffer(f"state_{index}", part.detach())
-        if parts:
-            self._form = _made_of((None for _ in parts), state)
+        for index, part in enumerate(() if state is None else _parts(state)):
+            setattr(self, f"state_{index}", part.detach())
         self.fresh = torch.zeros(past_starts.shape[1], dtype=torch.bool, device=past.device)
         self.read = read
         if self.overlap:
@@ -181,20 +198,57 @@ class Stateful(torch.nn.Module):
             self.past = self.past_starts = None
 
     def _forget(self) -> None:
-        for name in [name for name in self._buffers if name.startswith("state_")]:
-            del self._buffers[name]
-        for name in ("fresh", "read", "past", "past_starts"):
-            self.register_buffer(name, None)
+        for name in list(filter(_is_state, vars(self))):
+            delattr(self, name)
+        self.fresh = self.read = self.past = self.past_starts = None
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """Buffers as those that are loaded: which there are, and of what size, depends on the stream read so far."""
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)
+        for name, tensor in self._carried.items():
+            setattr(self, name, fn(tensor))
+        return self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for name in list(filter(_is_carried, self._buffers)):  # where earlier versions had them
+            vars(self)[name] = self._buffers.pop(name)
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination.update({prefix + name: tensor for name, tensor in self._carried.items()})
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, metadata: Any, strict: bool, missing: list[str], *rest: Any
+    ) -> None:
+        """Which tensors there are, and of what size, depends on the stream read so far."""
         self._forget()
         device = next((parameter.device for parameter in self.layer.parameters()), None)
-        for name in state_dict:
-            own = name.removeprefix(prefix)
-            if name.startswith(prefix) and (own in self._buffers or own.startswith("state_")):
-                self.register_buffer(own, torch.empty_like(state_dict[name], device=device))
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+        own = {name for name in state_dict if name.startswith(prefix) and _is_carried(name.removeprefix(prefix))}
+        for name in own:
+            tensor = state_dict[name].detach()
+            setattr(self, name.removeprefix(prefix), tensor.clone() if device is None else tensor.to(device, copy=True))
+        others = {name: value for name, value in state_dict.items() if name not in own}
+        super()._load_from_state_dict(others, prefix, metadata, strict, missing, *rest)
+
+
+_LAYERS = (Recurrent, Stack, Recurrence)
+
+
+def _is_state(name: str) -> bool:
+    return name.startswith("state_") and name[6:].isdecimal()
+
+
+def _is_carried(name: str) -> bool:
+    return name in _CARRIED or _is_state(name)
+
+
+def _check_is_first() -> None:
+    """Raises UsageError within a backward pass, where a call can only be activation checkpointing's second one."""
+    if not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
+        raise UsageError(
+            "a stream cannot be read again in the backward pass, its state has moved on: put activation checkpointing "
+            "around the layer inside Stateful, not around Stateful or what contains it"
+        )
 
 
 def _same_draws_after(x: Tensor) -> AbstractContextManager[None]:

@@ -14,17 +14,19 @@ from ..settings import known
 from . import _initial
 from ._base import Recurrent
 from ._border import Border, Lengths
-from ._clockwork import clockworks, read_before
 from ._embedding import Embedding
+from ._layout import RaggedLayout
 from ._merge import MERGES, merged, merged_size
 from ._pooling import Pooling
 from ._regularised import dropout_by_row
-from ._stack import layers_of, recurrent_network
+from ._stack import Stack, layers_of, recurrent_network
+from ._wrapper import CALL, Holder, admitted, inside, run, state_of
 
+_READERS = (Recurrent, Stack)
 _GLOROT = ("weight_ih", "weight_hr", "weight_ic", "weight_ch")
 
 
-class TextRNN(torch.nn.Module):
+class TextRNN(Holder):
     """Classifies token ids (Liu, Qiu & Huang 2016, "Recurrent Neural Network for Text Classification").
 
     Args:
@@ -55,6 +57,7 @@ class TextRNN(torch.nn.Module):
         forget_bias: start value of the bias of forget gates, where a cell has one.
         options: further arguments of the recurrent layers, such as zoneout; see `elman.nn.Recurrent` and the cell.
     Attributes:
+        recurrent: a layer or a `Stack`, or a module around it that passes (input, hx, lengths) on.
         disturb: called with the word vectors [N, E] and `batch_sizes`; what it returns is read in their place. None:
             they are read as they are.
     """
@@ -183,8 +186,8 @@ class TextRNN(torch.nn.Module):
         if self.bptt:
             output, final = self._by_chunks(border)
         else:
-            output, finals = self.recurrent._sequence(border, None)
-            final = self.recurrent.last(finals)  # type: ignore[arg-type]
+            output, finals = run(self.recurrent, _READERS, border.data, None, border.layout)
+            final = self._reader.last(finals)
         if self._merges_top:
             output, final = merged(output, self.merge), merged(final, self.merge)
         pooled = self.pooling(output, final, border.batch_sizes)
@@ -192,24 +195,32 @@ class TextRNN(torch.nn.Module):
 
     def _by_chunks(self, border: Border) -> tuple[Tensor, Tensor]:
         """As the whole sequence, the states detached from chunk to chunk: output [N, F] and final h [B, F]."""
-        stack, sizes, clocks = self.recurrent, border.batch_sizes, clockworks(self.recurrent)
+        reader, sizes = self._reader, border.batch_sizes
         offsets = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]).tolist()
-        outputs, ended = [border.data.new_zeros(0, stack.output_size)], []
+        outputs, ended = [border.data.new_zeros(0, reader.output_size)], []
         state: Any = None
-        final = border.data.new_zeros(0, stack.output_size)
+        final = border.data.new_zeros(0, reader.output_size)
         for start in range(0, len(sizes), self.bptt):
             end = min(start + self.bptt, len(sizes))
             rows = int(sizes[start])
             if state is not None:
                 ended.append(final[rows:])  # texts that ended in the chunk before
                 state = state_of(state, lambda part: part[:, :rows].detach())  # noqa: B023 (used at once)
-            chunk = Border(PackedSequence(border.data[offsets[start] : offsets[end]], sizes[start:end]), None, True, 3)
-            with read_before(clocks, start):
-                output, state = stack._sequence(chunk, state)
-            final = stack.last(state)
+            chunk = border.data[offsets[start] : offsets[end]]
+            layout = RaggedLayout(sizes[start:end], rows, clock=start)
+            output, state = run(self.recurrent, _READERS, chunk, state, layout)
+            final = reader.last(state)
             outputs.append(output)
-        empty = final.new_zeros(border.batch - (int(sizes[0]) if len(sizes) else 0), stack.output_size)
+        empty = final.new_zeros(border.batch - (int(sizes[0]) if len(sizes) else 0), reader.output_size)
         return torch.cat(outputs), torch.cat([final, *reversed(ended), empty])
+
+    @property
+    def _reader(self) -> Any:
+        """The layer or `Stack` itself."""
+        return inside(self.recurrent, *_READERS)
+
+    def _admit(self, name: str, module: torch.nn.Module) -> torch.nn.Module:
+        return admitted(module, CALL, *_READERS) if name == "recurrent" else module
 
     def _in_order(self, border: Border, features: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Ids, some hidden in training, and features as they are read; the border grows by the id before each text."""
@@ -252,10 +263,3 @@ class TextRNN(torch.nn.Module):
         if width != self.feature_dim or (features is not None and features.shape[0] != ids.shape[0]):
             given = "none" if features is None else f"{tuple(features.shape)}"
             raise ShapeError(f"Expected features ({ids.shape[0]}, {self.feature_dim}), got {given}")
-
-
-def state_of(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """A state of a layer, or of the layers of a stack, with every tensor changed."""
-    if isinstance(state, Tensor):
-        return change(state)
-    return type(state)(state_of(part, change) for part in state)
