@@ -13,6 +13,7 @@ import torch
 from torch import Generator
 
 from .. import __version__
+from ..nn import current_generator, drawing_from
 from ..training import build_optimizer, clip, run_folder, write_tensors
 from ._task import Task, between, bounds
 from .network import SequenceNetwork
@@ -72,8 +73,7 @@ def run(spec: Spec, progress: Progress = lambda done, most, error: None) -> dict
     torch.set_num_threads(spec.threads)
     torch.set_flush_denormal(True)  # a gradient that vanishes does so through denormals, which products take for ages
     try:
-        with torch.random.fork_rng([]):
-            torch.manual_seed(spec.seed)
+        with drawing_from(Generator().manual_seed(spec.seed)):
             task = TASKS[spec.task](spec.data)
             variant = VARIANTS[spec.variant]
             return _Training(spec, task, variant, progress).row()
@@ -225,7 +225,8 @@ class _Training:
         before = [weight.detach().clone() for weight in weights]
         with torch.no_grad():
             for weight in weights:
-                weight.add_(torch.randn_like(weight), alpha=deviation)
+                noise = torch.empty_like(weight).normal_(generator=current_generator())
+                weight.add_(noise, alpha=deviation)
         yield
         with torch.no_grad():
             for weight, kept in zip(weights, before, strict=True):

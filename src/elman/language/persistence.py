@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from ..errors import ModelFolderError
-from ..nn import LanguageModel
+from ..nn import LanguageModel, drawing_from
 from ..text import TextTokenizer
 from ..training import model_folder
 from .config import resolve
@@ -35,7 +35,7 @@ def load(folder: str | Path) -> TrainedLanguageModel:
     """
     folder = Path(folder)
     description = model_folder.read(folder, KIND)
-    with model_folder.named_errors(folder), torch.random.fork_rng(devices=[]):
+    with model_folder.named_errors(folder), drawing_from(torch.Generator()):
         tensors = model_folder.tensors(folder)
         model_folder.check_depth(description["config"], tensors)
         config = resolve(**description["config"])

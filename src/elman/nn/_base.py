@@ -14,6 +14,7 @@ from ..ops import Weights
 from ..settings import counted, within
 from . import _initial
 from ._border import Border, Lengths
+from ._draws import current_generator, dropout
 from ._regularised import LayerOptions, Regularised
 
 State = tuple[Tensor, ...]
@@ -156,7 +157,7 @@ class Recurrent(Regularised):
             if name in ("h_0", "c_0"):
                 torch.nn.init.zeros_(parameter)
             else:
-                torch.nn.init.uniform_(parameter, -bound, bound)
+                torch.nn.init.uniform_(parameter, -bound, bound, generator=current_generator())
         self._reset_own()
         _initial.start(self)
 
@@ -303,7 +304,7 @@ class Recurrent(Regularised):
                 finals += final
             data = torch.cat(outputs, 1) if self.bidirectional else outputs[0]
             if self.dropout and layer + 1 < self.num_layers:
-                data = torch.nn.functional.dropout(data, self.dropout, self.training)
+                data = dropout(data, self.dropout, self.training)
         return data, tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
 
     def _call(

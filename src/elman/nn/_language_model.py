@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout
 
 from ..errors import ShapeError, UsageError
 from ._cells import CELLS
+from ._draws import current_generator, dropout
 from ._embedding import Embedding
 from ._softmax import Softmax
 from ._stack import Stack, layers_of
@@ -94,11 +94,11 @@ class LanguageModel(torch.nn.Module):
         if tied and width != embedding_dim:
             raise UsageError(f"a tied softmax needs an output as wide as the embedding's {embedding_dim}, got {width}")
         self.softmax = Softmax(vocab_size, width, cutoffs)
-        torch.nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        torch.nn.init.uniform_(self.embedding.weight, -0.1, 0.1, generator=current_generator())
         if tied:
             self.embedding.weight = self.softmax.weight  # one parameter under two names
             # Wider than the softmax's own start, under which Adam stays with the words' frequencies for longer.
-            torch.nn.init.normal_(self.embedding.weight, std=0.1)
+            torch.nn.init.normal_(self.embedding.weight, std=0.1, generator=current_generator())
 
     @property
     def directions(self) -> list[Stateful]:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ..ops import ragged
 from ..settings import known
+from ._draws import Linear
 
 POOLINGS = ("last", "mean", "max", "mean+max", "last+mean+max", "attention")
 
@@ -22,7 +23,7 @@ class Pooling(torch.nn.Module):
         self.out_features = len(kind.split("+")) * features
         if kind == "attention":
             self.score = torch.nn.Sequential(
-                torch.nn.Linear(features, features), torch.nn.Tanh(), torch.nn.Linear(features, 1, bias=False)
+                Linear(features, features), torch.nn.Tanh(), Linear(features, 1, bias=False)
             )
 
     def forward(self, output: Tensor, final: Tensor, batch_sizes: Tensor) -> Tensor:

@@ -4,11 +4,11 @@ from typing import TypedDict
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout
 
 from .. import ops
 from ..errors import UsageError
 from ..ops import ragged
+from ._draws import current_generator, dropout
 
 _RATES = ("input_dropout", "recurrent_dropout", "zoneout", "zoneout_cell", "weight_drop")
 
@@ -113,7 +113,10 @@ class Regularised(torch.nn.Module):
             return None
         kept = [data.new_empty(data.shape[0], state.shape[1]) for state in state_0]
         pairs = zip(kept, (self.zoneout, self.zoneout_cell), strict=False)
-        return tuple(share.bernoulli_(rate) if self.training else share.fill_(rate) for share, rate in pairs)
+        return tuple(
+            share.bernoulli_(rate, generator=current_generator()) if self.training else share.fill_(rate)
+            for share, rate in pairs
+        )
 
     def _dropped_input(self, data: Tensor, batch_sizes: Tensor, batch: int) -> Tensor:
         """Data [N, I] times one mask for every row."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..errors import UsageError
 from ..ops import cross_entropy_by_row, linear_cross_entropy
+from ._draws import current_generator
 
 
 class Softmax(torch.nn.Module):
@@ -43,7 +44,7 @@ class Softmax(torch.nn.Module):
         """Weights U(-0.1, 0.1) (Zaremba, Sutskever & Vinyals 2014), biases 0."""
         for name, parameter in self.named_parameters():
             if name.endswith("weight"):
-                torch.nn.init.uniform_(parameter, -0.1, 0.1)
+                torch.nn.init.uniform_(parameter, -0.1, 0.1, generator=current_generator())
             else:
                 torch.nn.init.zeros_(parameter)
 

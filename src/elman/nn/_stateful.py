@@ -1,7 +1,7 @@
 """Streams: sequences too long for one call, read chunk after chunk with the state carried over."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from ..errors import ShapeError, UsageError
 from ..ops import ragged
 from ._base import Recurrent
 from ._clockwork import clockworks, read_before
+from ._draws import repeated_draws
 
 
 class Stateful(torch.nn.Module):
@@ -99,7 +100,7 @@ class Stateful(torch.nn.Module):
         again = max(0, x.shape[0] - self.overlap)  # where the steps begin that the next call runs again
         at_again, read = state, self.read  # the state there
         if 0 < again < x.shape[0]:  # one pass through all steps gives the outputs: masks and truncation are of a call
-            with torch.no_grad(), _same_draws_after(x):
+            with torch.no_grad(), self._same_draws_after(x):
                 at_again = self._run(x[:again], begins[:again], state, read)[1]
         output, final = self._run(x, begins, state, read)
         if again == x.shape[0]:
@@ -152,8 +153,12 @@ class Stateful(torch.nn.Module):
 
     def _first(self, x: Tensor) -> Any:
         """The state of one row in which a sequence begins: a sequence of no steps ends in it."""
-        with _same_draws_after(x):
+        with self._same_draws_after(x):
             return self.layer(x[:1, :1], lengths=[0])[1]
+
+    def _same_draws_after(self, x: Tensor) -> AbstractContextManager[None]:
+        """What the layer draws inside it draws again afterwards; one that does not train draws nothing."""
+        return repeated_draws(x) if any(module.training for module in self.layer.modules()) else nullcontext()
 
     # --- what is carried ------------------------------------------------------------------------------------------
 
@@ -195,11 +200,6 @@ class Stateful(torch.nn.Module):
             if name.startswith(prefix) and (own in self._buffers or own.startswith("state_")):
                 self.register_buffer(own, torch.empty_like(state_dict[name], device=device))
         super()._load_from_state_dict(state_dict, prefix, *rest)
-
-
-def _same_draws_after(x: Tensor) -> AbstractContextManager[None]:
-    """What is drawn inside is drawn again afterwards."""
-    return torch.random.fork_rng(devices=[x.device] if x.is_cuda else [])
 
 
 def _read_after(begins: Tensor, read: Tensor | None) -> Tensor:

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import ShapeError, UsageError
@@ -15,6 +14,7 @@ from . import _initial
 from ._base import Recurrent
 from ._border import Border, Lengths
 from ._clockwork import clockworks, read_before
+from ._draws import Linear, current_generator, dropout
 from ._embedding import Embedding
 from ._merge import MERGES, merged, merged_size
 from ._pooling import Pooling
@@ -121,7 +121,7 @@ class TextRNN(torch.nn.Module):
         features = self.recurrent.output_size
         features = merged_size(features, merge) if self._merges_top else features
         self.pooling = Pooling(pooling, features)
-        self.output = torch.nn.Linear(self.pooling.out_features, num_classes)
+        self.output = Linear(self.pooling.out_features, num_classes)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -129,7 +129,7 @@ class TextRNN(torch.nn.Module):
 
         The recurrent start is Keras's; the forget bias is from Jozefowicz, Zaremba & Sutskever (2015).
         """
-        torch.nn.init.normal_(self.embedding.weight, std=0.1)
+        torch.nn.init.normal_(self.embedding.weight, std=0.1, generator=current_generator())
         for layer in self.recurrent_layers:
             if self.init != "uniform":
                 self._start(layer)
@@ -146,7 +146,7 @@ class TextRNN(torch.nn.Module):
             elif name.startswith(("weight_hh", *_GLOROT)):
                 start = torch.nn.init.orthogonal_ if name.startswith("weight_hh") else torch.nn.init.xavier_uniform_
                 for gate in parameter.detach().split(hidden):
-                    start(gate)
+                    start(gate, generator=current_generator())
         if "f" in layer.gates and layer.bias:
             _initial.forget_bias(layer, self.forget_bias)
 
@@ -215,7 +215,8 @@ class TextRNN(torch.nn.Module):
         """Ids, some hidden in training, and features as they are read; the border grows by the id before each text."""
         tokens = border.data
         if self.training and self.word_dropout:
-            tokens = tokens.masked_fill(torch.rand(tokens.shape, device=tokens.device) < self.word_dropout, self.unk_id)
+            drawn = torch.rand(tokens.shape, device=tokens.device, generator=current_generator())
+            tokens = tokens.masked_fill(drawn < self.word_dropout, self.unk_id)
         if self.backward:
             places = ragged.from_end(border.batch_sizes).to(tokens.device)
             tokens, features = tokens[places], None if features is None else features[places]
@@ -239,8 +240,8 @@ class TextRNN(torch.nn.Module):
     def _hide_some(self, features: Tensor) -> Tensor:
         if not (self.training and self.feature_dropout):
             return features
-        shown = torch.rand(features.shape[0], 1, device=features.device) >= self.feature_dropout
-        return features * shown
+        drawn = torch.rand(features.shape[0], 1, device=features.device, generator=current_generator())
+        return features * (drawn >= self.feature_dropout)
 
     def _check(self, ids: Tensor, features: Tensor | None) -> None:
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.embedding.num_embeddings:

@@ -106,6 +106,7 @@ class Trainer:
 
     Args:
         rate_of: factor of a parameter's learning rate, by its name; 1 for all if not given.
+        generator: what model and task draw from, whose state a checkpoint holds; torch's global one if not given.
         checkpoint_path: where to leave a checkpoint at every epoch, every half minute and at a stop; None for nowhere.
         fingerprint: identifies settings and data; resuming asks for the same.
     """
@@ -117,6 +118,7 @@ class Trainer:
         settings: TrainingSettings,
         *,
         rate_of: Callable[[str], float] = lambda name: 1.0,
+        generator: torch.Generator | None = None,
         checkpoint_path: Path | None = None,
         fingerprint: str = "",
         listeners: Sequence[Listener] = (),
@@ -125,6 +127,7 @@ class Trainer:
         self.model, self.task, self.settings = model, task, settings
         self.history: list[Epoch] = []
         self._checkpoint_path, self._fingerprint = checkpoint_path, fingerprint
+        self._generator = generator or torch.default_generator
         self._listeners, self._stop = listeners, stop or StopRequest()
         self._parameters = [p for p in model.parameters() if p.requires_grad]
         self._optimizer = build_optimizer(_groups(model, rate_of), settings)
@@ -142,7 +145,7 @@ class Trainer:
     def resume(self) -> None:
         """Take up the checkpoint. Raises CheckpointError."""
         assert self._checkpoint_path is not None
-        groups, progress = checkpoint.load(self._checkpoint_path, self._optimizer, self._fingerprint)
+        groups, progress = checkpoint.load(self._checkpoint_path, self._optimizer, self._generator, self._fingerprint)
         self.model.load_state_dict(groups["weights"])
         self._average, self._best = groups.get("average", {}), groups.get("best", {})
         self._epoch, self._in_epoch, self._steps = progress["epoch"], progress["in_epoch"], progress["steps"]
@@ -321,7 +324,7 @@ class Trainer:
             "history": [asdict(epoch) for epoch in self.history],
         }
         groups = {"weights": _copy(self.model), "average": self._average, "best": self._best}
-        checkpoint.save(self._checkpoint_path, groups, self._optimizer, progress, self._fingerprint)
+        checkpoint.save(self._checkpoint_path, groups, self._optimizer, self._generator, progress, self._fingerprint)
         self._saved_at = time.monotonic()
 
 
