@@ -113,10 +113,10 @@ class Regularised(torch.nn.Module):
             return None
         kept = [data.new_empty(data.shape[0], state.shape[1]) for state in state_0]
         pairs = zip(kept, (self.zoneout, self.zoneout_cell), strict=False)
-        return tuple(
-            share.bernoulli_(rate, generator=current_generator()) if self.training else share.fill_(rate)
-            for share, rate in pairs
-        )
+        if not self.training:
+            return tuple(share.fill_(rate) for share, rate in pairs)
+        generator = current_generator()
+        return tuple(share.bernoulli_(rate, generator=generator) for share, rate in pairs)
 
     def _dropped_input(self, data: Tensor, batch_sizes: Tensor, batch: int) -> Tensor:
         """Data [N, I] times one mask for every row."""

@@ -14,6 +14,7 @@ from ..errors import DivergedError
 from . import checkpoint
 from .history import Epoch, best_epoch, gradient_summary
 from .interrupt import StopRequest
+from .machine import Machine, continued
 from .optimize import build_optimizer, clip, exceeds_value, information_flow, learning_rate, products_in, rising_steps
 from .settings import TrainingSettings
 
@@ -104,6 +105,10 @@ class Interrupted(Exception):
 class Trainer:
     """Trains a model on a task. What a validation does to the model, such as reading a stream, is undone after it.
 
+    Attributes:
+        history: the epochs that are done.
+        machine: on which the run was begun; None if its checkpoint does not say.
+
     Args:
         rate_of: factor of a parameter's learning rate, by its name; 1 for all if not given.
         generator: what model and task draw from, whose state a checkpoint holds; torch's global one if not given.
@@ -128,6 +133,7 @@ class Trainer:
         self.history: list[Epoch] = []
         self._checkpoint_path, self._fingerprint = checkpoint_path, fingerprint
         self._generator = generator or torch.default_generator
+        self.machine: Machine | None = Machine.here()
         self._listeners, self._stop = listeners, stop or StopRequest()
         self._parameters = [p for p in model.parameters() if p.requires_grad]
         self._optimizer = build_optimizer(_groups(model, rate_of), settings)
@@ -151,15 +157,26 @@ class Trainer:
         self._epoch, self._in_epoch, self._steps = progress["epoch"], progress["in_epoch"], progress["steps"]
         self._sums = _Sums(**progress["sums"])
         self._averaged = progress["averaged"]
+        self.machine = Machine.read(progress.get("machine"))
         self.history = [Epoch(**epoch) for epoch in progress["history"]]
 
     def fit(self) -> list[Epoch]:
         """Train to the last epoch or until patience runs out, and leave the best weights in the model.
 
+        A resumed run goes on with the threads and the kernels' tier with which it was begun; see `continued`.
+
         Raises:
             DivergedError: loss or gradient stopped being a number; the model holds the last good weights.
             Interrupted: a stop was asked for.
         """
+        with continued(self.machine) as differences:
+            for listener in self._listeners:
+                if isinstance(listener, FitEvents):
+                    for sentence in differences:
+                        listener.found(sentence)
+            return self._fit()
+
+    def _fit(self) -> list[Epoch]:
         try:
             while self._epoch < self.settings.epochs and not self._patience_is_out():
                 self._train_epoch()
@@ -322,6 +339,7 @@ class Trainer:
             "averaged": self._averaged,
             "sums": asdict(self._sums),
             "history": [asdict(epoch) for epoch in self.history],
+            "machine": Machine.here().described(),
         }
         groups = {"weights": _copy(self.model), "average": self._average, "best": self._best}
         checkpoint.save(self._checkpoint_path, groups, self._optimizer, self._generator, progress, self._fingerprint)
