@@ -30,7 +30,7 @@ _locks: dict[int, threading.Lock] = {}
 
 
 def _one_at_a_time() -> threading.Lock:
-    """liblinear draws from one generator of the whole process. Each process has its own lock: a fork copies held ones."""
+    """liblinear draws from one generator of the whole process. A lock for each process: a fork copies held ones."""
     return _locks.setdefault(os.getpid(), threading.Lock())
 
 

@@ -83,9 +83,8 @@ def as_begun(out: Path, resume: bool, events: FitEvents) -> Iterator[None]:
         yield
         return
     with continued(Machine.read(_begun(out / _ASKED).get("machine"))) as differences:
-        if not any(out.rglob(run_folder.CHECKPOINT)):  # else who goes on from it says so
-            for sentence in differences:
-                events.found(sentence)
+        for sentence in differences:
+            events.found(sentence)
         yield
 
 
