@@ -13,6 +13,7 @@ import torch
 
 import elman
 from conftest import make_reviews
+from elman import language
 
 SMALL = {"epochs": 1, "batch_size": 16, "embedding_dim": 8, "hidden_size": 6}
 CLASSIFIER = {**SMALL, "dropout": 0.3, "word_dropout": 0.2, "zoneout": 0.1, "adversarial": 1.0, "num_layers": 2}
@@ -99,3 +100,28 @@ def test_the_wide_branch_in_threads_at_once():
     expected = weights(0)
     with ThreadPoolExecutor(3) as pool:
         assert set(pool.map(weights, [0, 0, 0])) == {expected}
+
+
+def test_one_classifier_answers_in_threads_at_once():
+    texts, labels = make_reviews(80)
+    model = elman.TextClassifier(**CLASSIFIER).fit(texts, labels)
+    expected = model.predict_proba(texts)
+    with ThreadPoolExecutor(4) as pool:
+        assert all(np.array_equal(each, expected) for each in pool.map(lambda _: model.predict_proba(texts), range(12)))
+
+
+@pytest.mark.parametrize("settings", [{}, {"objective": "fill", "overlap": 0}], ids=["next", "fill"])
+def test_one_language_model_reads_in_threads_at_once(settings):
+    texts, _ = make_reviews(80)
+    model = elman.LanguageModel(**LANGUAGE | settings).fit(texts)
+    tasks = [
+        lambda: model.perplexity(texts),
+        lambda: model.perplexity(texts[:7]),
+        lambda: model.fill("word1 ___ word2"),
+        lambda: None if settings else model.generate("word1", max_tokens=5),
+        lambda: None if settings else model.perplexity(texts[:7], dynamic=language.Dynamic(0.5)),
+    ]
+    expected = [task() for task in tasks]
+    with ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(lambda number: tasks[number % len(tasks)](), range(30)))
+    assert answers == expected * 6

@@ -15,7 +15,7 @@ from ..language import TrainedLanguageModel
 from ..nn import drawing_from
 from ..report import coverage_sentence
 from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer, cache
-from ..training import SILENT, Epoch, FitEvents, Listener, StopRequest, Trainer, check_watched, continued
+from ..training import SILENT, Epoch, FitEvents, Listener, StopRequest, Trainer, check_watched, continued, products_in
 from .batches import Encoded
 from .config import ClassifierConfig
 from .fine_tune import GradualUnfreezing, rate_of, start_from
@@ -126,7 +126,7 @@ def fit(
     network.eval()
     held_out = prepared.validation
     if held_out is not None and config.calibrate:
-        with continued(trainer.machine):
+        with continued(trainer.machine), products_in("float32"):
             classifier.scales = fit_scales(*classifier.parts(held_out.texts), held_out.numbers)
     return fitted
 

@@ -80,12 +80,14 @@ def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int, b
 def network_logits(network: TextRNN, texts: Encoded) -> NDArray[np.float32]:
     """[B, C] scores of the network alone, in evaluation mode; the mode it was in is put back."""
     was_training = network.training
-    network.eval()
+    if was_training:  # else it stays untouched: several threads may predict at once
+        network.eval()
     scores = np.empty((len(texts.ids), network.output.out_features), np.float32)
     for rows in sorted_batches(texts.ids.lengths, _EVALUATION_BATCH):
         ids, features = texts.batch(rows)
         scores[rows] = network(ids, features=features if network.feature_dim else None).numpy()
-    network.train(was_training)
+    if was_training:
+        network.train()
     return scores
 
 

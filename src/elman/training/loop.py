@@ -235,7 +235,8 @@ class Trainer:
             listener.step_done(report, self.model)
 
     def _finish_epoch(self, steps: int) -> None:
-        validation = self._with_average(lambda: self.task.validate(self.model)) or {}
+        with products_in("float32"):
+            validation = self._with_average(lambda: self.task.validate(self.model)) or {}
         if not math.isfinite(validation.get("loss", 0.0)):
             self._diverged("validation loss", steps)
         if not all(bool(parameter.isfinite().all()) for parameter in self._parameters):
