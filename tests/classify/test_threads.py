@@ -125,3 +125,13 @@ def test_one_language_model_reads_in_threads_at_once(settings):
     with ThreadPoolExecutor(5) as pool:
         answers = list(pool.map(lambda number: tasks[number % len(tasks)](), range(30)))
     assert answers == expected * 6
+
+
+@pytest.mark.parametrize("train", [classifier, language_model])
+def test_whatever_the_default_type(train):
+    expected = train()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert train() == expected
+    finally:
+        torch.set_default_dtype(torch.float32)

@@ -70,6 +70,8 @@ def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int, b
         feature_dim=feature_dim(config.ngrams, 1 if num_classes == 2 else num_classes) * config.ngram_features,
         unk_id=UNKNOWN_ID,
         begin_id=begin_id,
+        device="cpu",
+        dtype=torch.float32,  # whatever the process has as its default
         **config.network,
     )
     network.embedding.requires_grad_(config.tune_vectors)

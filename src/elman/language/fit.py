@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError, DivergedError, RunFolderError
-from ..nn import ARCHITECTURE, LanguageModel, drawing_from
+from ..nn import ARCHITECTURE, drawing_from
 from ..settings import check_brought
 from ..text import Line, RaggedIds, TextSettings, TextTokenizer, corpus
 from ..training import SILENT, Epoch, FitEvents, Interrupted, Listener, StopRequest, Trainer, check_watched, write_text
 from .config import LanguageConfig, resolve
-from .model import TrainedLanguageModel, build_network
+from .model import TrainedLanguageModel, build_network, network_of
 from .task import LanguageTask
 
 _BLOCK = 1 << 24
@@ -67,7 +67,7 @@ def fit(
     generator = torch.Generator().manual_seed(config.seed)
     with drawing_from(generator):
         if start is not None:
-            network = LanguageModel(tokenizer.vocab_size, cutoffs=start.network.softmax.cutoffs, **config.network)
+            network = network_of(config, tokenizer.vocab_size, start.network.softmax.cutoffs)
             network.load_state_dict(dict(start.network.named_parameters(remove_duplicate=False)))
         else:
             network = build_network(config, tokenizer.vocab_size, count(encoded["train"].ids, tokenizer.vocab_size))

@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 
 from ..errors import ModelFolderError
-from ..nn import LanguageModel, drawing_from
+from ..nn import drawing_from
 from ..text import TextTokenizer
 from ..training import model_folder
 from .config import resolve
-from .model import TrainedLanguageModel
+from .model import TrainedLanguageModel, network_of
 
 KIND = "language-model"
 
@@ -45,7 +45,7 @@ def load(folder: str | Path) -> TrainedLanguageModel:
         vocab_size = tensors["embedding.weight"].shape[0]
         if tokenizer.vocab_size != vocab_size:
             raise ModelFolderError(f"the tokenizer has {tokenizer.vocab_size} entries and the network {vocab_size}")
-        network = LanguageModel(vocab_size, cutoffs=description["cutoffs"], **config.network)
+        network = network_of(config, vocab_size, description["cutoffs"])
         wanted = {name for name, _ in network.named_parameters()}
         if wanted != set(tensors):
             raise ModelFolderError(f"expected the weights {sorted(wanted)}, got {sorted(tensors)}")

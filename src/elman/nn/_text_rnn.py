@@ -53,6 +53,7 @@ class TextRNN(torch.nn.Module):
         init: "default" (see `reset_parameters`) or a name in `elman.nn.INITS`, applied over it; "uniform" leaves the
             recurrent layers as torch.nn fills them.
         forget_bias: start value of the bias of forget gates, where a cell has one.
+        device, dtype: of the parameters, as in torch.nn.
         options: further arguments of the recurrent layers, such as zoneout; see `elman.nn.Recurrent` and the cell.
     Attributes:
         disturb: called with the word vectors [N, E] and `batch_sizes`; what it returns is read in their place. None:
@@ -88,6 +89,8 @@ class TextRNN(torch.nn.Module):
         merge_layers: bool = False,
         init: str = "default",
         forget_bias: float = 1.0,
+        device: Any = None,
+        dtype: Any = None,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -102,7 +105,7 @@ class TextRNN(torch.nn.Module):
         self.feature_dim = feature_dim
         self.feature_dropout = feature_dropout
         self.unk_id = unk_id
-        self.embedding = Embedding(vocab_size, embedding_dim)
+        self.embedding = Embedding(vocab_size, embedding_dim, device=device, dtype=dtype)
         self.recurrent = recurrent_network(
             embedding_dim + feature_dim,
             cell=cell,
@@ -115,13 +118,15 @@ class TextRNN(torch.nn.Module):
             residual=residual,
             dropout=dropout,
             init=init,
+            device=device,
+            dtype=dtype,
             **options,
         )
         self._merges_top = bidirectional and not merge_layers
         features = self.recurrent.output_size
         features = merged_size(features, merge) if self._merges_top else features
-        self.pooling = Pooling(pooling, features)
-        self.output = Linear(self.pooling.out_features, num_classes)
+        self.pooling = Pooling(pooling, features, device, dtype)
+        self.output = Linear(self.pooling.out_features, num_classes, device=device, dtype=dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -215,7 +220,7 @@ class TextRNN(torch.nn.Module):
         """Ids, some hidden in training, and features as they are read; the border grows by the id before each text."""
         tokens = border.data
         if self.training and self.word_dropout:
-            drawn = torch.rand(tokens.shape, device=tokens.device, generator=current_generator())
+            drawn = _uniform(tokens.shape, tokens)
             tokens = tokens.masked_fill(drawn < self.word_dropout, self.unk_id)
         if self.backward:
             places = ragged.from_end(border.batch_sizes).to(tokens.device)
@@ -240,7 +245,7 @@ class TextRNN(torch.nn.Module):
     def _hide_some(self, features: Tensor) -> Tensor:
         if not (self.training and self.feature_dropout):
             return features
-        drawn = torch.rand(features.shape[0], 1, device=features.device, generator=current_generator())
+        drawn = _uniform((features.shape[0], 1), features)
         return features * (drawn >= self.feature_dropout)
 
     def _check(self, ids: Tensor, features: Tensor | None) -> None:
@@ -253,6 +258,11 @@ class TextRNN(torch.nn.Module):
         if width != self.feature_dim or (features is not None and features.shape[0] != ids.shape[0]):
             given = "none" if features is None else f"{tuple(features.shape)}"
             raise ShapeError(f"Expected features ({ids.shape[0]}, {self.feature_dim}), got {given}")
+
+
+def _uniform(size: Sequence[int], like: Tensor) -> Tensor:
+    """Numbers of U(0, 1) on the device of a tensor, of float32 whatever torch's default is."""
+    return torch.rand(size, dtype=torch.float32, device=like.device, generator=current_generator())
 
 
 def state_of(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
