@@ -120,3 +120,12 @@ def test_a_call_leaves_the_process_as_it_was(name, folder, tmp_path, monkeypatch
     after = process_state()
     changed = [part for part, value in before.items() if after[part] != value]
     assert changed == ([] if name not in LAYERS else ["torch"])
+
+
+def test_a_memory_task_leaves_denormals_as_they_were(tmp_path):
+    torch.set_flush_denormal(True)
+    try:
+        CALLS["memory"](None, tmp_path)
+        assert flushes_denormals()
+    finally:
+        torch.set_flush_denormal(False)

@@ -135,3 +135,11 @@ def test_whatever_the_default_type(train):
         assert train() == expected
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("train", [classifier, language_model])
+def test_whatever_mode_the_caller_is_in(train, mode):
+    expected = train()
+    with mode():
+        assert train() == expected

@@ -69,7 +69,7 @@ def run(spec: Spec, progress: Progress = lambda done, most, error: None) -> dict
     (the figure by length), `hidden_size`, `parameters` of the layer, `batch_size`, `options`, `weight_noise`,
     `optimizer`, `learning_rate`, `clip_norm`, `threads`, `elman`, `torch`.
     """
-    threads = torch.get_num_threads()
+    threads, flushes = torch.get_num_threads(), _flushes_denormals()
     torch.set_num_threads(spec.threads)
     torch.set_flush_denormal(True)  # a gradient that vanishes does so through denormals, which products take for ages
     try:
@@ -79,7 +79,12 @@ def run(spec: Spec, progress: Progress = lambda done, most, error: None) -> dict
             return _Training(spec, task, variant, progress).row()
     finally:
         torch.set_num_threads(threads)
-        torch.set_flush_denormal(False)
+        torch.set_flush_denormal(flushes)
+
+
+def _flushes_denormals() -> bool:
+    """Torch does not say, but shows it."""
+    return bool((torch.tensor([1e-310], dtype=torch.float64) * 1).item() == 0)
 
 
 def build(task: Task, variant: Variant, hidden_size: int = 0, longest: int = 0) -> SequenceNetwork:

@@ -95,7 +95,7 @@ def fit(
     if coverage is not None:
         events.found(coverage_sentence(coverage))
     generator = torch.Generator().manual_seed(config.seed)
-    with drawing_from(generator):
+    with drawing_from(generator), torch.inference_mode(False), torch.enable_grad():  # whatever mode the caller is in
         network = build_network(config, tokenizer.vocab_size, len(classes), tokenizer.end_id)
         if prepared.vectors is not None:
             prepared.vectors.fill(network)
@@ -126,7 +126,7 @@ def fit(
     network.eval()
     held_out = prepared.validation
     if held_out is not None and config.calibrate:
-        with continued(trainer.machine), products_in("float32"):
+        with torch.inference_mode(False), torch.enable_grad(), continued(trainer.machine), products_in("float32"):
             classifier.scales = fit_scales(*classifier.parts(held_out.texts), held_out.numbers)
     return fitted
 

@@ -65,7 +65,7 @@ def fit(
         events.stage(f"encoding {name} text")
         encoded[name] = _encoded(lines, tokenizer, folder / name, resume, events)
     generator = torch.Generator().manual_seed(config.seed)
-    with drawing_from(generator):
+    with drawing_from(generator), torch.inference_mode(False), torch.enable_grad():  # whatever mode the caller is in
         if start is not None:
             network = network_of(config, tokenizer.vocab_size, start.network.softmax.cutoffs)
             network.load_state_dict(dict(start.network.named_parameters(remove_duplicate=False)))

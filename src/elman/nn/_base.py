@@ -1,5 +1,6 @@
 """What all recurrent layers share: parameters, any form of input, stacks and directions."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple, Unpack
@@ -31,17 +32,21 @@ class Call(NamedTuple):
     output: Tensor  # [N, H]
 
 
-_watchers: list[Callable[[Call], None]] = []
+_watchers: tuple[Callable[[Call], None], ...] = ()  # another one at every change: other threads go through it
+_changing = threading.Lock()
 
 
 @contextmanager
 def watching(watcher: Callable[[Call], None]) -> Iterator[None]:
     """Call `watcher` once per layer and direction at every call inside, but for SCRN's."""
-    _watchers.append(watcher)
+    global _watchers
+    with _changing:
+        _watchers = (*_watchers, watcher)
     try:
         yield
     finally:
-        _watchers.remove(watcher)
+        with _changing:
+            _watchers = tuple(other for other in _watchers if other is not watcher)
 
 
 class Recurrent(Regularised):
