@@ -1,16 +1,27 @@
 """A run that is stopped and resumed: threads and the kernels' tier stay, and what cannot stay is said."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from conftest import make_reviews
 from elman import classify, language
 from elman.errors import DataError
 from elman.ops import kernels
-from elman.training import FitEvents, Interrupted, Machine, StopRequest, Trainer, TrainingSettings, continued
+from elman.training import (
+    FitEvents,
+    Interrupted,
+    Machine,
+    StopRequest,
+    Trainer,
+    TrainingSettings,
+    continued,
+    write_tensors,
+)
 
 OTHER = {"torch": "1.0", "elman": "0.0", "capability": "ABACUS", "processor": "a slide rule"}
 
@@ -108,9 +119,20 @@ def test_what_cannot_be_had_is_said_in_one_sentence():
     assert all(value in sentence for value in (*OTHER.values(), f"neon, now {usual}"))
 
 
-def test_an_older_checkpoint_does_not_say():
-    with continued(Machine.read(None)) as sentences:
-        assert sentences == ["the checkpoint does not say with how many threads the run was begun; it goes on with 2"]
+def test_an_older_checkpoint_does_not_say(tmp_path):
+    """A checkpoint from before is read all the same, with the state of what was torch's global generator."""
+    whole, _ = trained(tmp_path / "whole", Sum())
+    stop, path = StopRequest(), tmp_path / "checkpoint"
+    with pytest.raises(Interrupted):
+        trained(path, Sum(stop, at=3), stop=stop)
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    progress = json.loads(metadata["progress"])
+    del progress["machine"]
+    write_tensors(path, load_file(path), metadata | {"progress": json.dumps(progress)})
+    weight, sentences = trained(path, Sum(), resume=True)
+    assert weight == whole
+    assert sentences == ["the checkpoint does not say with how many threads the run was begun; it goes on with 2"]
 
 
 TEXTS, LABELS = make_reviews(150)
