@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -14,6 +15,8 @@ from ._base import State
 from ._rnn import check_nonlinearity
 from ._states import SingleState
 
+# [B] steps of each row that were read before the call; of each thread, so that several may read with one layer.
+_read: ContextVar[Tensor | int] = ContextVar("read", default=0)
 _PERIODS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -35,7 +38,7 @@ class ClockworkRNN(SingleState):
 
     own_options = ("nonlinearity", "periods")
     is_cell_alone = False
-    _read: Tensor | int = 0  # [B] steps of each row that were read before the call
+    _read: Tensor | int = 0  # as the module's, for compiled layers, which know no context
 
     def __init__(
         self,
@@ -79,7 +82,8 @@ class ClockworkRNN(SingleState):
     ) -> tuple[Tensor, list[State]]:
         (state_0,) = states
         rows, steps = ragged.read_order(batch_sizes, len(state_0[0]), reverse)
-        steps = steps + (self._read[rows] if isinstance(self._read, Tensor) else self._read)
+        read = self._read if torch.compiler.is_dynamo_compiling() else _read.get()
+        steps = steps + (read[rows] if isinstance(read, Tensor) else read)
         rests = (steps[:, None] % self._period_of_units() != 0).to(data)
         options = self._options(data, state_0)
         kept = rests if options.zoneout is None else torch.maximum(rests, options.zoneout[0])
@@ -98,8 +102,10 @@ def read_before(layers: list[ClockworkRNN], steps: Tensor | int) -> Iterator[Non
     """Inside, the clocks go on from these steps: [B], in the order of the rows, or the same of all."""
     for layer in layers:
         layer._read = steps
+    before = _read.set(steps if layers else 0)
     try:
         yield
     finally:
+        _read.reset(before)
         for layer in layers:
             layer._read = 0

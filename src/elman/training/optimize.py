@@ -26,7 +26,7 @@ def build_optimizer(parameters: Iterable[Any], settings: TrainingSettings) -> to
 
 
 class _Precision:
-    """Torch's switch, which holds for all threads: those that ask for the same share it, others wait for their turn."""
+    """Torch's switch, which holds for all threads: those that ask for the same share it, others wait."""
 
     def __init__(self) -> None:
         self._turn = threading.Condition()
@@ -57,8 +57,8 @@ _precisions: dict[int, _Precision] = {}  # by process: a fork copies what other 
 def products_in(precision: str) -> Iterator[None]:
     """Matrix products of the enclosed code with factors of this type, float32 or bfloat16; sums stay float32.
 
-    Blocks of another type in other threads take turns with it. What is no such block, such as a prediction in another
-    thread, computes meanwhile in the type of the block.
+    A block of another type in another thread waits until none of this type is left. What is no such block, such as a
+    prediction in another thread, computes meanwhile in the type of the block.
     """
     switch, outer = _precisions.setdefault(os.getpid(), _Precision()), _outer.get()
     if outer:
