@@ -15,7 +15,7 @@ ARROWS = {
     "nn": {"ops"},
     "diagnostics": {"ops", "nn"},
     "text": set(),
-    "training": set(),
+    "training": {"ops"},
     "report": set(),
     "bench": {"nn", "diagnostics", "training", "report"},
     "language": {"nn", "text", "training", "report"},

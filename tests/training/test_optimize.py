@@ -1,13 +1,14 @@
 """Learning rates by their formulas, clipping by value, and settings that cannot be."""
 
 import math
+import threading
 
 import pytest
 import torch
 
 from elman.errors import UsageError
 from elman.training import Epoch, TrainingSettings, from_csv, to_csv
-from elman.training.optimize import build_optimizer, clip, learning_rate
+from elman.training.optimize import build_optimizer, clip, learning_rate, products_in
 
 
 def rate(schedule, step=50, epoch=0, losses=(), **options):
@@ -84,3 +85,40 @@ def test_the_history_survives_its_file():
         Epoch(2, 1 / 3, 0.8, 0.4, 0.79, 1e-4, 1.0, 0.9, 1.5, 0.25, 1.25),
     ]
     assert from_csv(to_csv(history)) == history
+
+
+def test_blocks_of_another_precision_take_turns():
+    """The switch is of the process: a block in float32 must not see what one in another thread has set."""
+    begun, ended, seen = threading.Event(), threading.Event(), []
+
+    def rounded(wait):
+        with products_in("bfloat16"):
+            begun.set()
+            if wait:
+                ended.wait(5)
+            seen.append(("bfloat16", torch.get_float32_matmul_precision()))
+
+    def exact():
+        begun.wait(5)
+        with products_in("float32"):
+            seen.append(("float32", torch.get_float32_matmul_precision()))
+
+    threads = [threading.Thread(target=rounded, args=(True,)), threading.Thread(target=exact)]
+    for thread in threads:
+        thread.start()
+    begun.wait(5)
+    rounded(False)  # shares the block, and its end does not end the other's
+    assert torch.get_float32_matmul_precision() == "medium"
+    ended.set()
+    for thread in threads:
+        thread.join(10)
+    assert seen == [("bfloat16", "medium"), ("bfloat16", "medium"), ("float32", "highest")]
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_an_inner_block_has_its_own_precision():
+    with products_in("bfloat16"):
+        with products_in("float32"):
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert torch.get_float32_matmul_precision() == "medium"
+    assert torch.get_float32_matmul_precision() == "highest"

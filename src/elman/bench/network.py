@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from ..nn import Recurrent
+from ..nn import Linear, Recurrent
 
 
 class SequenceNetwork(torch.nn.Module):
@@ -18,7 +18,7 @@ class SequenceNetwork(torch.nn.Module):
     def __init__(self, layer: Recurrent, output_size: int, every_step: bool) -> None:
         super().__init__()
         self.layer = layer
-        self.readout = torch.nn.Linear(layer.output_size, output_size)
+        self.readout = Linear(layer.output_size, output_size)
         self.every_step = every_step
 
     def forward(self, inputs: Tensor | PackedSequence) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Generator
 
 from .. import __version__
+from ..nn import current_generator, drawing_from
 from ..training import build_optimizer, clip, run_folder, write_tensors
 from ._task import Task, between, bounds
 from .network import SequenceNetwork
@@ -68,18 +69,22 @@ def run(spec: Spec, progress: Progress = lambda done, most, error: None) -> dict
     (the figure by length), `hidden_size`, `parameters` of the layer, `batch_size`, `options`, `weight_noise`,
     `optimizer`, `learning_rate`, `clip_norm`, `threads`, `elman`, `torch`.
     """
-    threads = torch.get_num_threads()
+    threads, flushes = torch.get_num_threads(), _flushes_denormals()
     torch.set_num_threads(spec.threads)
     torch.set_flush_denormal(True)  # a gradient that vanishes does so through denormals, which products take for ages
     try:
-        with torch.random.fork_rng([]):
-            torch.manual_seed(spec.seed)
+        with drawing_from(Generator().manual_seed(spec.seed)):
             task = TASKS[spec.task](spec.data)
             variant = VARIANTS[spec.variant]
             return _Training(spec, task, variant, progress).row()
     finally:
         torch.set_num_threads(threads)
-        torch.set_flush_denormal(False)
+        torch.set_flush_denormal(flushes)
+
+
+def _flushes_denormals() -> bool:
+    """Torch does not say, but shows it."""
+    return bool((torch.tensor([1e-310], dtype=torch.float64) * 1).item() == 0)
 
 
 def build(task: Task, variant: Variant, hidden_size: int = 0, longest: int = 0) -> SequenceNetwork:
@@ -225,7 +230,8 @@ class _Training:
         before = [weight.detach().clone() for weight in weights]
         with torch.no_grad():
             for weight in weights:
-                weight.add_(torch.randn_like(weight), alpha=deviation)
+                noise = torch.empty_like(weight).normal_(generator=current_generator())
+                weight.add_(noise, alpha=deviation)
         yield
         with torch.no_grad():
             for weight, kept in zip(weights, before, strict=True):

@@ -2,7 +2,7 @@
 
 import torch
 
-from ..nn import identity
+from ..nn import current_generator, identity
 from .network import SequenceNetwork
 
 
@@ -13,10 +13,10 @@ def sparse_tanh(network: SequenceNetwork) -> None:
     """
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter.zero_() if parameter.dim() == 1 else parameter.normal_(0, 0.01)
+            parameter.zero_() if parameter.dim() == 1 else parameter.normal_(0, 0.01, generator=current_generator())
         matrix = network.get_parameter("layer.weight_hh_l0")
         for row in matrix:
-            row[torch.randperm(len(row))[15:]] = 0
+            row[torch.randperm(len(row), generator=current_generator())[15:]] = 0
         matrix.mul_(0.95 / torch.linalg.eigvals(matrix).abs().max())
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..nn import TextRNN
+from ..nn import TextRNN, repeated_draws
 from ..ops import ragged
 
 
@@ -24,15 +24,14 @@ def adversarial_loss(network: TextRNN, loss: Callable[[], Tensor], distance: flo
     """
     parts = [part for part in network.modules() if isinstance(part, TextRNN)]
     seen = [_Disturbance(distance) for _ in parts]
-    draws = torch.get_rng_state()
     try:
         for part, disturbance in zip(parts, seen, strict=True):
             part.disturb = disturbance.watch
-        first = loss()
+        with repeated_draws(next(network.parameters())):
+            first = loss()
         (first / 2).backward()
         for part, disturbance in zip(parts, seen, strict=True):
             part.disturb = disturbance.move
-        torch.set_rng_state(draws)
         return (loss() + first.detach()) / 2
     finally:
         for part in parts:

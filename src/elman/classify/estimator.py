@@ -31,6 +31,9 @@ from .teach import believed
 class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A recurrent text classifier with scikit-learn's verbs.
 
+    The same texts, settings and seed give the same bits, alone, in several threads at once and in other processes, with
+    the same number of torch's threads. A fitted one answers in several threads at once.
+
     Args:
         preset: text-rnn (default), simple-rnn, lstm, gru, or fine-tuned, the default with `pretrained`.
         pretrained: folder of a language model of `elman pretrain` (or what `elman.language.load` made of it), whose

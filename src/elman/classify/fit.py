@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from ..errors import DivergedError
 from ..language import TrainedLanguageModel
+from ..nn import drawing_from
 from ..report import coverage_sentence
 from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer, cache
-from ..training import SILENT, Epoch, FitEvents, Listener, StopRequest, Trainer, check_watched
+from ..training import SILENT, Epoch, FitEvents, Listener, StopRequest, Trainer, check_watched, continued, products_in
 from .batches import Encoded
 from .config import ClassifierConfig
 from .fine_tune import GradualUnfreezing, rate_of, start_from
@@ -73,7 +74,7 @@ def fit(
     watch_gradients: bool = False,
     start: Sequence[TrainedLanguageModel] = (),
 ) -> Fitted:
-    """Train a classifier. The global random state is left as it was.
+    """Train a classifier. Its draws are its own: torch's global generator is neither read nor changed.
 
     Of `config.vectors` the classifier's own settings keep the file's name, without its folder.
 
@@ -93,8 +94,8 @@ def fit(
     coverage = None if prepared.vectors is None else prepared.vectors.coverage
     if coverage is not None:
         events.found(coverage_sentence(coverage))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+    generator = torch.Generator().manual_seed(config.seed)
+    with drawing_from(generator), torch.inference_mode(False), torch.enable_grad():  # whatever mode the caller is in
         network = build_network(config, tokenizer.vocab_size, len(classes), tokenizer.end_id)
         if prepared.vectors is not None:
             prepared.vectors.fill(network)
@@ -107,6 +108,7 @@ def fit(
             ClassificationTask(prepared.train, prepared.validation, len(classes), config),
             config.training,
             rate_of=rate_of(network, config.layer_decay),
+            generator=generator,
             checkpoint_path=checkpoint_path,
             fingerprint=_fingerprint(config, prepared),
             listeners=[*listeners, *(each for each in (unfreezing, gradients) if each is not None), events],
@@ -124,7 +126,8 @@ def fit(
     network.eval()
     held_out = prepared.validation
     if held_out is not None and config.calibrate:
-        classifier.scales = fit_scales(*classifier.parts(held_out.texts), held_out.numbers)
+        with torch.inference_mode(False), torch.enable_grad(), continued(trainer.machine), products_in("float32"):
+            classifier.scales = fit_scales(*classifier.parts(held_out.texts), held_out.numbers)
     return fitted
 
 

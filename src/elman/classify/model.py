@@ -72,6 +72,8 @@ def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int, b
         feature_dim=feature_dim(config.ngrams, 1 if num_classes == 2 else num_classes) * config.ngram_features,
         unk_id=UNKNOWN_ID,
         begin_id=begin_id,
+        device="cpu",
+        dtype=torch.float32,  # whatever the process has as its default
         **config.network,
     )
     network.embedding.requires_grad_(config.tune_vectors)
@@ -82,12 +84,14 @@ def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int, b
 def network_logits(network: TextRNN, texts: Encoded) -> NDArray[np.float32]:
     """[B, C] scores of the network alone, in evaluation mode; the mode it was in is put back."""
     was_training = network.training
-    network.eval()
+    if was_training:  # else it stays untouched: several threads may predict at once
+        network.eval()
     scores = np.empty((len(texts.ids), network.output.out_features), np.float32)
     for rows in sorted_batches(texts.ids.lengths, _EVALUATION_BATCH):
         ids, features = texts.batch(rows)
         scores[rows] = network(ids, features=features if network.feature_dim else None).numpy()
-    network.train(was_training)
+    if was_training:
+        network.train()
     return scores
 
 

@@ -8,6 +8,8 @@ The log-ratio of an n-gram says how much more often texts of a class have it tha
   Mesnil et al. 2015 found that it and a recurrent network err on different reviews).
 """
 
+import os
+import threading
 import warnings
 from dataclasses import dataclass
 from typing import Self
@@ -23,6 +25,13 @@ _INVERSE_PENALTY = 10.0
 _MOST_RATIOS = 2**24
 _FOLDS = 10
 _MOST_FEATURE_CLASSES = 64  # beyond, features of every class would be wider than the word vectors
+
+_locks: dict[int, threading.Lock] = {}
+
+
+def _one_at_a_time() -> threading.Lock:
+    """liblinear draws from one generator of the whole process. A lock for each process: a fork copies held ones."""
+    return _locks.setdefault(os.getpid(), threading.Lock())
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,7 @@ class NGrams:
                 class_weight="balanced" if balanced else None,
                 random_state=seed,
             )
-            with warnings.catch_warnings():
+            with _one_at_a_time(), warnings.catch_warnings():
                 # Texts that few n-grams tell apart: its scores are weighed by held-out texts, near is near enough.
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 regression.fit(_scaled(matrix, ratio[:, column]), own)

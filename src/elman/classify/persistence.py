@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelFolderError
+from ..nn import drawing_from
 from ..text import Provenance, TextTokenizer
 from ..training import model_folder, run_folder
 from .config import resolve
@@ -42,7 +43,7 @@ def load(folder: str | Path) -> Classifier:
         ModelFolderError: missing, incomplete, damaged, of another kind, or written by a newer version.
     """
     description = model_folder.read(Path(folder), _KIND)
-    with model_folder.named_errors(Path(folder)), torch.random.fork_rng(devices=[]):
+    with model_folder.named_errors(Path(folder)), drawing_from(torch.Generator()):
         return _build(Path(folder), description)
 
 

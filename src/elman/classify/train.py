@@ -26,7 +26,7 @@ from .reading import Data, read_data
 from .split import Split
 from .summary import layers
 from .teach import check_taught, taught_split
-from .unlabelled import pretrained
+from .unlabelled import as_begun, pretrained
 from .vectors import with_width
 
 
@@ -148,7 +148,7 @@ def train(
     read_seconds = time.monotonic() - started
 
     with run_folder.begun(out, to_toml(config), resume=resume, overwrite=overwrite) as goes_on:
-        with stop_requests() as stop:
+        with stop_requests() as stop, as_begun(out, bool(unlabelled) and goes_on, events):
             if unlabelled:
                 start = pretrained(
                     out,

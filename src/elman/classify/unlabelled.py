@@ -1,7 +1,8 @@
 """The language model that a classifier's run first trains on text without labels."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from ..errors import CheckpointError
 from ..language import TrainedLanguageModel
 from ..settings import to_toml
 from ..text import ReadOptions, any_table, cache, shown
-from ..training import FitEvents, model_folder, run_folder, write_json
+from ..training import FitEvents, Machine, continued, model_folder, run_folder, write_json
 from .config import BOTH
 from .reading import Data
 
@@ -52,7 +53,7 @@ def pretrained(
     if resume:
         _check_same(out / _ASKED, asked)
     else:
-        write_json(out / _ASKED, asked)
+        write_json(out / _ASKED, {**asked, "machine": Machine.here().described()})
     known = {model.config.direction: model for model in start}
     models = []
     for each in known or (("forward", "backward") if direction == BOTH else (direction,)):
@@ -77,12 +78,29 @@ def pretrained(
     return models
 
 
-def _check_same(path: Path, asked: dict[str, Any]) -> None:
-    """Raises CheckpointError if what was asked for when the run began was other."""
+@contextmanager
+def as_begun(out: Path, resume: bool, events: FitEvents) -> Iterator[None]:
+    """Inside, all networks of a run train on the threads and the kernels' tier with which the first one was begun."""
+    if not resume:
+        yield
+        return
+    with continued(Machine.read(_begun(out / _ASKED).get("machine"))) as differences:
+        for sentence in differences:
+            events.found(sentence)
+        yield
+
+
+def _begun(path: Path) -> dict[str, Any]:
+    """What was asked for when the run began."""
     try:
-        begun = dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path}: cannot be read, so there is nothing to resume ({error})") from None
+
+
+def _check_same(path: Path, asked: dict[str, Any]) -> None:
+    """Raises CheckpointError if what was asked for when the run began was other."""
+    begun = _begun(path)
     others = [name for name, value in asked.items() if begun.get(name) != value]
     if others:
         raise CheckpointError(f"{path.parent}: the language model was begun with other {', other '.join(others)}")

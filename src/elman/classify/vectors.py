@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError, UsageError
-from ..nn import TextRNN
+from ..nn import TextRNN, current_generator
 from ..text import UNKNOWN_ID, RaggedIds, TextTokenizer, read_vectors, shown, vector_format
 from .config import ClassifierConfig
 
@@ -84,5 +84,5 @@ class StartVectors:
     def fill(self, network: TextRNN) -> None:
         """Into the embedding; all other rows, of the special tokens too, from N(0, s), s the deviation of `values`."""
         weight = network.embedding.weight
-        torch.nn.init.normal_(weight, std=float(self.values.std()))
+        torch.nn.init.normal_(weight, std=float(self.values.std()), generator=current_generator())
         weight[torch.from_numpy(self.ids)] = torch.from_numpy(self.values)

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError, DivergedError, RunFolderError
-from ..nn import ARCHITECTURE, LanguageModel
+from ..nn import ARCHITECTURE, drawing_from
 from ..settings import check_brought
 from ..text import Line, RaggedIds, TextSettings, TextTokenizer, corpus
 from ..training import SILENT, Epoch, FitEvents, Interrupted, Listener, StopRequest, Trainer, check_watched, write_text
 from .config import LanguageConfig, resolve
-from .model import TrainedLanguageModel, build_network
+from .model import TrainedLanguageModel, build_network, network_of
 from .task import LanguageTask
 
 _BLOCK = 1 << 24
@@ -45,7 +45,7 @@ def fit(
     resume: bool = False,
     stop: StopRequest | None = None,
 ) -> Fitted:
-    """Train a language model. The global random state is left as it was.
+    """Train a language model. Its draws are its own: torch's global generator is neither read nor changed.
 
     Args:
         train, validation: lines and where their documents end; can be read several times.
@@ -64,10 +64,10 @@ def fit(
     for name, lines in parts.items():
         events.stage(f"encoding {name} text")
         encoded[name] = _encoded(lines, tokenizer, folder / name, resume, events)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+    generator = torch.Generator().manual_seed(config.seed)
+    with drawing_from(generator), torch.inference_mode(False), torch.enable_grad():  # whatever mode the caller is in
         if start is not None:
-            network = LanguageModel(tokenizer.vocab_size, cutoffs=start.network.softmax.cutoffs, **config.network)
+            network = network_of(config, tokenizer.vocab_size, start.network.softmax.cutoffs)
             network.load_state_dict(dict(start.network.named_parameters(remove_duplicate=False)))
         else:
             network = build_network(config, tokenizer.vocab_size, count(encoded["train"].ids, tokenizer.vocab_size))
@@ -75,6 +75,7 @@ def fit(
             network,
             LanguageTask(encoded["train"], encoded.get("validation"), config),
             config.training,
+            generator=generator,
             checkpoint_path=checkpoint_path,
             fingerprint=_fingerprint(config, tokenizer, encoded),
             listeners=[*listeners, events],

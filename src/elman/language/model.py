@@ -1,9 +1,11 @@
 """A trained language model: settings, tokenizer and network."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..nn import LanguageModel
@@ -40,7 +42,12 @@ def build_network(config: LanguageConfig, vocab_size: int, counts: NDArray[Any] 
     Args:
         counts: [V] of the words in the training text, for the cutoffs of the adaptive softmax.
     """
-    return LanguageModel(vocab_size, cutoffs=cutoffs(config, vocab_size, counts), **config.network)
+    return network_of(config, vocab_size, cutoffs(config, vocab_size, counts))
+
+
+def network_of(config: LanguageConfig, vocab_size: int, cutoffs: Sequence[int]) -> LanguageModel:
+    """The same with these cutoffs; on the CPU and of float32, whatever the process has as its default."""
+    return LanguageModel(vocab_size, cutoffs=cutoffs, device="cpu", dtype=torch.float32, **config.network)
 
 
 def cutoffs(config: LanguageConfig, vocab_size: int, counts: NDArray[Any] | None) -> list[int]:

@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 
 from ..errors import ModelFolderError
-from ..nn import LanguageModel
+from ..nn import drawing_from
 from ..text import Provenance, TextTokenizer
 from ..training import model_folder
 from .config import resolve
-from .model import TrainedLanguageModel
+from .model import TrainedLanguageModel, network_of
 
 KIND = "language-model"
 
@@ -36,7 +36,7 @@ def load(folder: str | Path) -> TrainedLanguageModel:
     """
     folder = Path(folder)
     description = model_folder.read(folder, KIND)
-    with model_folder.named_errors(folder), torch.random.fork_rng(devices=[]):
+    with model_folder.named_errors(folder), drawing_from(torch.Generator()):
         tensors = model_folder.tensors(folder)
         model_folder.check_depth(description["config"], tensors)
         config = resolve(**description["config"])
@@ -46,7 +46,7 @@ def load(folder: str | Path) -> TrainedLanguageModel:
         vocab_size = tensors["embedding.weight"].shape[0]
         if tokenizer.vocab_size != vocab_size:
             raise ModelFolderError(f"the tokenizer has {tokenizer.vocab_size} entries and the network {vocab_size}")
-        network = LanguageModel(vocab_size, cutoffs=description["cutoffs"], **config.network)
+        network = network_of(config, vocab_size, description["cutoffs"])
         wanted = {name for name, _ in network.named_parameters()}
         if wanted != set(tensors):
             raise ModelFolderError(f"expected the weights {sorted(wanted)}, got {sorted(tensors)}")

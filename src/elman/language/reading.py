@@ -1,5 +1,6 @@
 """A trained network over documents: its outputs chunk by chunk, the loss of them all, and a figure for each token."""
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -8,30 +9,36 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..nn import LanguageModel
+from ..nn import LanguageModel, Stateful
 from ..text import END_ID, RaggedIds
 from .streams import IGNORED, Chunk, Streams, whole_documents
 
 
 @contextmanager
-def undisturbed(network: LanguageModel) -> Iterator[None]:
-    """In evaluation mode and with fresh streams inside; weights, mode and streams are put back."""
-    was_training, state = network.training, {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    network.eval()
-    network.reset()
+def reader(network: LanguageModel) -> Iterator[LanguageModel]:
+    """The same weights in evaluation mode, with fresh streams of their own: a trained network may have many at once.
+
+    One that trains is in evaluation mode inside.
+    """
+    was_training = network.training
+    if was_training:
+        network.eval()
+    own = copy.copy(network)
+    streams = torch.nn.ModuleList(Stateful(each.layer, each.overlap) for each in network.directions)
+    own._modules = {**network._modules, "readers": streams}
     try:
-        yield
+        yield own
     finally:
-        network.load_state_dict(state)
-        network.train(was_training)
+        if was_training:
+            network.train()
 
 
 @torch.no_grad()
 def outputs(network: LanguageModel, streams: Streams) -> Iterator[tuple[Chunk, Tensor]]:
-    """Each chunk and the vectors [T, B, P] of its words; the network is `undisturbed`."""
-    with undisturbed(network):
+    """Each chunk and the vectors [T, B, P] of its words, read by a `reader` of the network."""
+    with reader(network) as own:
         for chunk in streams:
-            yield chunk, network(*chunk.sides(network.bidirectional))
+            yield chunk, own(*chunk.sides(network.bidirectional))
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """How likely a network finds documents: as it is, with a cache of the words read last, or learning as it reads."""
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from ..nn import LanguageModel
 from ..settings import counted, within
 from ..text import END_ID, RaggedIds
 from .cache import Cache, Memory
-from .reading import undisturbed
+from .reading import reader
 from .streams import IGNORED, Chunk, Streams, whole_documents
 
 _CACHED_STEPS = 128  # of a chunk at most, and
@@ -65,7 +66,7 @@ def document_losses(
 
     Each is read from its start with a fresh state. How many are read side by side, and how many tokens at a time,
     changes nothing but rounding, except for dynamic evaluation, which has its own. A bidirectional network reads its
-    documents whole, so its memory grows with the longest. The network's weights, mode and stream are put back.
+    documents whole, so its memory grows with the longest. The network's weights, mode and stream stay as they are.
 
     Raises:
         UsageError: a cache or dynamic evaluation of a bidirectional network.
@@ -82,7 +83,9 @@ def document_losses(
         batch_size, tokens = 1, dynamic.steps
     sums = np.zeros(len(corpus))
     done = 0
-    with undisturbed(network), torch.set_grad_enabled(dynamic is not None):
+    if dynamic is not None:
+        network = copy.deepcopy(network)
+    with reader(network) as network, torch.set_grad_enabled(dynamic is not None):
         weights = list(network.parameters())
         trained = [weight.detach().clone() for weight in weights] if dynamic is not None else []
         for documents, streams in _readings(network, corpus, batch_size, tokens, backward):

@@ -10,6 +10,7 @@ from ._cells import CELLS, has_product
 from ._clockwork import ClockworkRNN
 from ._coupled import CoupledLSTM
 from ._dilated import DilatedGRU, DilatedLSTM, DilatedRNN
+from ._draws import Linear, current_generator, drawing_from, repeated_draws
 from ._embedding import Embedding
 from ._gru import GRU
 from ._gru_before import ResetBeforeGRU
@@ -61,6 +62,7 @@ __all__ = [
     "LayerNormLSTM",
     "LayerRow",
     "LeakyRNN",
+    "Linear",
     "MinGRU",
     "MinLSTM",
     "PeepholeLSTM",
@@ -79,6 +81,8 @@ __all__ = [
     "TextRNN",
     "accelerate",
     "chrono",
+    "current_generator",
+    "drawing_from",
     "forget_bias",
     "has_product",
     "identity",
@@ -87,6 +91,7 @@ __all__ = [
     "recurrent_network",
     "recurrent_range",
     "recurrent_rows",
+    "repeated_draws",
     "restore",
     "watching",
 ]

@@ -11,6 +11,7 @@ from ..errors import ShapeError, UsageError
 from ..ops import Weights
 from . import _initial
 from ._border import Border, Lengths
+from ._draws import current_generator, dropout
 from ._layout import RaggedLayout
 from ._regularised import LayerOptions, Regularised, check_sizes
 from ._watching import Call, has_hooks, watchers
@@ -133,7 +134,7 @@ class Recurrent(Regularised):
             if name.removeprefix("parametrizations.").split(".")[0].removesuffix("_orig") in ("h_0", "c_0"):
                 torch.nn.init.zeros_(parameter)
             else:
-                torch.nn.init.uniform_(parameter, -bound, bound)
+                torch.nn.init.uniform_(parameter, -bound, bound, generator=current_generator())
         self._reset_own()
         _initial.start(self)
 
@@ -276,7 +277,7 @@ class Recurrent(Regularised):
         weights = self._dropped_weights(self._weights(layer, reverse))
         output, final = ops.recurrent(self.cell, data, batch_sizes, state_0, weights, reverse=reverse, options=options)
         if not torch.compiler.is_compiling():
-            for watcher in watchers:
+            for watcher in watchers():
                 watcher(Call(self, self.suffixes(layer)[reverse], self._share(layer), data, options, output))
         return output, final
 
@@ -296,7 +297,7 @@ class Recurrent(Regularised):
                 finals += final
             data = torch.cat(outputs, 1) if self.bidirectional else outputs[0]
             if self.dropout and layer + 1 < self.num_layers:
-                data = torch.nn.functional.dropout(data, self.dropout, self.training)
+                data = dropout(data, self.dropout, self.training)
         return data, tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
 
     def _call(

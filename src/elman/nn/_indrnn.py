@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from ._draws import current_generator
 from ._rnn import check_nonlinearity
 from ._states import SingleState
 
@@ -33,4 +34,4 @@ class IndRNN(SingleState):
 
     def _reset_own(self) -> None:
         for weight in self.parameters_named("recurrent"):
-            torch.nn.init.uniform_(weight.detach(), 0.0, 1.0)
+            torch.nn.init.uniform_(weight.detach(), 0.0, 1.0, generator=current_generator())

@@ -9,6 +9,7 @@ from torch import Tensor
 from .. import ops
 from ..errors import UsageError
 from ..settings import known
+from ._draws import current_generator
 
 if TYPE_CHECKING:
     from ._base import Recurrent
@@ -25,7 +26,7 @@ def identity(layer: "Recurrent", scale: float = 1.0, input_std: float = 1e-3) ->
         for weight in layer.parameters_named("weight_hh"):
             torch.nn.init.eye_(weight).mul_(scale)
         for weight in layer.parameters_named("weight_ih"):
-            torch.nn.init.normal_(weight, std=input_std)
+            torch.nn.init.normal_(weight, std=input_std, generator=current_generator())
         for bias in (*layer.parameters_named("bias_ih"), *layer.parameters_named("bias_hh")):
             torch.nn.init.zeros_(bias)
 
@@ -39,7 +40,7 @@ def orthogonal(layer: "Recurrent", gain: float = 1.0) -> None:
     check(layer, "orthogonal")
     for weight in layer.parameters_named("weight_hh"):
         for gate in weight.detach().split(weight.shape[0] // ops.CELLS[layer.cell].gates):
-            torch.nn.init.orthogonal_(gate, gain)
+            torch.nn.init.orthogonal_(gate, gain, generator=current_generator())
 
 
 def forget_bias(layer: "Recurrent", value: float = 1.0) -> None:
@@ -92,7 +93,7 @@ def recurrent_range(layer: "Recurrent", steps: int, gain: float = 2.0) -> None:
     high = gain ** (1 / steps)
     for index, weight in enumerate(layer.parameters_named("recurrent")):
         is_top = layer.is_top and index >= (layer.num_layers - 1) * len(layer._directions)
-        torch.nn.init.uniform_(weight.detach(), 1 / high if is_top else 0.0, high)
+        torch.nn.init.uniform_(weight.detach(), 1 / high if is_top else 0.0, high, generator=current_generator())
 
 
 def _has_one_matrix(layer: "Recurrent") -> bool:
@@ -166,4 +167,4 @@ def _set_gates(layer: "Recurrent", biases: tuple[Tensor, ...], letters: str, val
 
 
 def _log_steps(like: Tensor, longest: int) -> Tensor:
-    return torch.empty_like(like).uniform_(1, longest - 1).log_()
+    return torch.empty_like(like).uniform_(1, longest - 1, generator=current_generator()).log_()

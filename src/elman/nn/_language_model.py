@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout
 
 from ..errors import ShapeError, UsageError
 from ._cells import CELLS
+from ._draws import current_generator, dropout
 from ._embedding import Embedding
 from ._softmax import Softmax
 from ._stack import Stack, layers_of
@@ -46,6 +46,7 @@ class LanguageModel(Holder):
         init: a name in `elman.nn.INITS`; "default" is torch.nn's "uniform".
         forget_bias: start value of the bias of forget gates, where the cell has one; None: as the others.
         overlap: steps before a chunk that are run again so that its loss reaches them, see `Stateful`.
+        device, dtype: of the parameters, as in torch.nn.
         options: further arguments of the layers, such as weight_drop.
     Attributes:
         readers: one `Stateful` stack per direction, the second reading the chunk from its end; or a module around it
@@ -74,6 +75,8 @@ class LanguageModel(Holder):
         init: str = "default",
         forget_bias: float | None = 1.0,
         overlap: int = 0,
+        device: Any = None,
+        dtype: Any = None,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -86,10 +89,11 @@ class LanguageModel(Holder):
         if tied and not hidden_sizes:
             sizes[-1] = embedding_dim // 2 if bidirectional else embedding_dim
         self.dropout, self.word_dropout, self.tied, self.bidirectional = dropout, word_dropout, tied, bidirectional
-        self.embedding = Embedding(vocab_size, embedding_dim)
+        self.embedding = Embedding(vocab_size, embedding_dim, device=device, dtype=dtype)
         self.readers = _Readers()
         if "f" in CELLS[cell].gates and forget_bias is not None:
             options["forget_bias"] = forget_bias
+        options |= {"device": device, "dtype": dtype}
         for _ in range(1 + bidirectional):
             stack = Stack(
                 embedding_dim, sizes, cell, residual=residual, init="uniform" if init == "default" else init, **options
@@ -100,12 +104,12 @@ class LanguageModel(Holder):
         width = (1 + bidirectional) * stack.output_size
         if tied and width != embedding_dim:
             raise UsageError(f"a tied softmax needs an output as wide as the embedding's {embedding_dim}, got {width}")
-        self.softmax = Softmax(vocab_size, width, cutoffs)
-        torch.nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        self.softmax = Softmax(vocab_size, width, cutoffs, device, dtype)
+        torch.nn.init.uniform_(self.embedding.weight, -0.1, 0.1, generator=current_generator())
         if tied:
             self.embedding.weight = self.softmax.weight  # one parameter under two names
             # Wider than the softmax's own start, under which Adam stays with the words' frequencies for longer.
-            torch.nn.init.normal_(self.embedding.weight, std=0.1)
+            torch.nn.init.normal_(self.embedding.weight, std=0.1, generator=current_generator())
 
     @property
     def directions(self) -> list[Stateful]:
@@ -161,7 +165,7 @@ class LanguageModel(Holder):
             )
         vectors: Tensor = self.embedding(ids)
         if self.training and self.word_dropout:
-            shown = dropout(torch.ones(self.vocab_size, device=ids.device), self.word_dropout)
+            shown = dropout(vectors.new_ones(self.vocab_size), self.word_dropout)
             vectors = vectors * shown[ids][..., None]
         return vectors
 

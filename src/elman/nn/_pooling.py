@@ -1,10 +1,13 @@
 """From the outputs of every step to one vector per text; only real elements count."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from ..ops import ragged
 from ..settings import known
+from ._draws import Linear
 
 POOLINGS = ("last", "mean", "max", "mean+max", "last+mean+max", "attention")
 
@@ -16,13 +19,15 @@ class Pooling(torch.nn.Module):
     steps of a learned score, a feed-forward attention (Raffel & Ellis 2015, eq. 1-3). A text of length 0 pools to 0.
     """
 
-    def __init__(self, kind: str, features: int) -> None:
+    def __init__(self, kind: str, features: int, device: Any = None, dtype: Any = None) -> None:
         super().__init__()
         self.kind = known("pooling", kind, POOLINGS)
         self.out_features = len(kind.split("+")) * features
         if kind == "attention":
             self.score = torch.nn.Sequential(
-                torch.nn.Linear(features, features), torch.nn.Tanh(), torch.nn.Linear(features, 1, bias=False)
+                Linear(features, features, device=device, dtype=dtype),
+                torch.nn.Tanh(),
+                Linear(features, 1, bias=False, device=device, dtype=dtype),
             )
 
     def forward(self, output: Tensor, final: Tensor, batch_sizes: Tensor) -> Tensor:

@@ -4,12 +4,12 @@ from typing import Any, TypedDict
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout
 
 from .. import ops
 from ..errors import UsageError
 from ..ops import ragged
 from ..settings import counted, within
+from ._draws import current_generator, dropout
 
 _RATES = ("input_dropout", "recurrent_dropout", "zoneout", "zoneout_cell", "weight_drop")
 
@@ -114,7 +114,10 @@ class Regularised(torch.nn.Module):
             return None
         kept = [data.new_empty(data.shape[0], state.shape[1]) for state in state_0]
         pairs = zip(kept, (self.zoneout, self.zoneout_cell), strict=False)
-        return tuple(share.bernoulli_(rate) if self.training else share.fill_(rate) for share, rate in pairs)
+        if not self.training:
+            return tuple(share.fill_(rate) for share, rate in pairs)
+        generator = current_generator()
+        return tuple(share.bernoulli_(rate, generator=generator) for share, rate in pairs)
 
     def _dropped_input(self, data: Tensor, batch_sizes: Tensor, batch: int) -> Tensor:
         """Data [N, I] times one mask for every row."""

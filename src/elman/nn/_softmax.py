@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import UsageError
 from ..ops import cross_entropy_by_row, linear_cross_entropy
+from ._draws import current_generator
 
 
 class Softmax(torch.nn.Module):
@@ -19,6 +21,7 @@ class Softmax(torch.nn.Module):
 
     Args:
         cutoffs: rising ids at which classes begin; none: one softmax over all words.
+        device, dtype: of the parameters, as in torch.nn.
     Attributes:
         weight, bias: [V, P] and [V].
         class_weight, class_bias: [K, P] and [K] of the classes; only with cutoffs.
@@ -26,24 +29,27 @@ class Softmax(torch.nn.Module):
         UsageError: cutoffs that do not rise, or outside 1 .. V - 1.
     """
 
-    def __init__(self, vocab_size: int, input_size: int, cutoffs: Sequence[int] = ()) -> None:
+    def __init__(
+        self, vocab_size: int, input_size: int, cutoffs: Sequence[int] = (), device: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__()
         ends = [0, *cutoffs, vocab_size]
         if any(b <= a for a, b in pairwise(ends)):
             raise UsageError(f"cutoffs must rise from 1 to below the vocabulary's {vocab_size}, got {list(cutoffs)}")
         self.vocab_size, self.input_size, self.cutoffs = vocab_size, input_size, list(cutoffs)
-        self.weight = torch.nn.Parameter(torch.empty(vocab_size, input_size))
-        self.bias = torch.nn.Parameter(torch.zeros(vocab_size))
+        where = {"device": device, "dtype": dtype}
+        self.weight = torch.nn.Parameter(torch.empty(vocab_size, input_size, **where))
+        self.bias = torch.nn.Parameter(torch.zeros(vocab_size, **where))
         if cutoffs:
-            self.class_weight = torch.nn.Parameter(torch.empty(len(cutoffs), input_size))
-            self.class_bias = torch.nn.Parameter(torch.zeros(len(cutoffs)))
+            self.class_weight = torch.nn.Parameter(torch.empty(len(cutoffs), input_size, **where))
+            self.class_bias = torch.nn.Parameter(torch.zeros(len(cutoffs), **where))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Weights U(-0.1, 0.1) (Zaremba, Sutskever & Vinyals 2014), biases 0."""
         for name, parameter in self.named_parameters():
             if name.endswith("weight"):
-                torch.nn.init.uniform_(parameter, -0.1, 0.1)
+                torch.nn.init.uniform_(parameter, -0.1, 0.1, generator=current_generator())
             else:
                 torch.nn.init.zeros_(parameter)
 

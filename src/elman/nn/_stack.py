@@ -6,7 +6,6 @@ from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout as drop
 from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import ShapeError, UsageError
@@ -14,6 +13,7 @@ from ..settings import known
 from ._base import Recurrent, State
 from ._border import Border, Lengths
 from ._cells import CELLS
+from ._draws import dropout as drop
 from ._initial import INITS, check, start
 from ._layout import RaggedLayout
 from ._merge import MERGES, merged, merged_size

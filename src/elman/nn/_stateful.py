@@ -1,7 +1,7 @@
 """Streams: sequences too long for one call, read chunk after chunk with the state carried over."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 from ..errors import ShapeError, UsageError
 from ..ops import ragged
 from ._base import Recurrent
+from ._draws import repeated_draws
 from ._layout import RaggedLayout
 from ._recurrence import Recurrence
 from ._stack import Stack
@@ -121,7 +122,7 @@ class Stateful(Holder):
         again = max(0, x.shape[0] - self.overlap)  # where the steps begin that the next call runs again
         at_again, read = state, self.read  # the state there
         if 0 < again < x.shape[0]:  # one pass through all steps gives the outputs: masks and truncation are of a call
-            with torch.no_grad(), _same_draws_after(x):
+            with torch.no_grad(), self._same_draws_after(x):
                 at_again = self._run(x[:again], begins[:again], state, read)[1]
         output, final = self._run(x, begins, state, read)
         if again == x.shape[0]:
@@ -167,6 +168,10 @@ class Stateful(Holder):
         output, final = run(self.layer, _LAYERS, x.flatten(0, 1)[cut.elements], given, layout)
         final = _made_of((part[:, cut.last] for part in _parts(final)), final)
         return output[cut.places].unflatten(0, x.shape[:2]), final
+
+    def _same_draws_after(self, x: Tensor) -> AbstractContextManager[None]:
+        """What the layer draws inside it draws again afterwards; one that does not train draws nothing."""
+        return repeated_draws(x) if any(module.training for module in self.layer.modules()) else nullcontext()
 
     # --- what is carried ------------------------------------------------------------------------------------------
 
@@ -249,11 +254,6 @@ def _check_is_first() -> None:
             "a stream cannot be read again in the backward pass, its state has moved on: put activation checkpointing "
             "around the layer inside Stateful, not around Stateful or what contains it"
         )
-
-
-def _same_draws_after(x: Tensor) -> AbstractContextManager[None]:
-    """What is drawn inside is drawn again afterwards."""
-    return torch.random.fork_rng(devices=[x.device] if x.is_cuda else [])
 
 
 def _read_after(begins: Tensor, read: Tensor | None) -> Tensor:

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import ShapeError, UsageError
@@ -14,6 +13,7 @@ from ..settings import known
 from . import _initial
 from ._base import Recurrent
 from ._border import Border, Lengths
+from ._draws import Linear, current_generator, dropout
 from ._embedding import Embedding
 from ._layout import RaggedLayout
 from ._merge import MERGES, merged, merged_size
@@ -55,6 +55,7 @@ class TextRNN(Holder):
         init: "default" (see `reset_parameters`) or a name in `elman.nn.INITS`, applied over it; "uniform" leaves the
             recurrent layers as torch.nn fills them.
         forget_bias: start value of the bias of forget gates, where a cell has one.
+        device, dtype: of the parameters, as in torch.nn.
         options: further arguments of the recurrent layers, such as zoneout; see `elman.nn.Recurrent` and the cell.
     Attributes:
         recurrent: a layer or a `Stack`, or a module around it that passes (input, hx, lengths) on.
@@ -91,6 +92,8 @@ class TextRNN(Holder):
         merge_layers: bool = False,
         init: str = "default",
         forget_bias: float = 1.0,
+        device: Any = None,
+        dtype: Any = None,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -105,7 +108,7 @@ class TextRNN(Holder):
         self.feature_dim = feature_dim
         self.feature_dropout = feature_dropout
         self.unk_id = unk_id
-        self.embedding = Embedding(vocab_size, embedding_dim)
+        self.embedding = Embedding(vocab_size, embedding_dim, device=device, dtype=dtype)
         self.recurrent = recurrent_network(
             embedding_dim + feature_dim,
             cell=cell,
@@ -118,13 +121,15 @@ class TextRNN(Holder):
             residual=residual,
             dropout=dropout,
             init=init,
+            device=device,
+            dtype=dtype,
             **options,
         )
         self._merges_top = bidirectional and not merge_layers
         features = self.recurrent.output_size
         features = merged_size(features, merge) if self._merges_top else features
-        self.pooling = Pooling(pooling, features)
-        self.output = torch.nn.Linear(self.pooling.out_features, num_classes)
+        self.pooling = Pooling(pooling, features, device, dtype)
+        self.output = Linear(self.pooling.out_features, num_classes, device=device, dtype=dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -132,7 +137,7 @@ class TextRNN(Holder):
 
         The recurrent start is Keras's; the forget bias is from Jozefowicz, Zaremba & Sutskever (2015).
         """
-        torch.nn.init.normal_(self.embedding.weight, std=0.1)
+        torch.nn.init.normal_(self.embedding.weight, std=0.1, generator=current_generator())
         for layer in self.recurrent_layers:
             if self.init != "uniform":
                 self._start(layer)
@@ -149,7 +154,7 @@ class TextRNN(Holder):
             elif name.startswith(("weight_hh", *_GLOROT)):
                 start = torch.nn.init.orthogonal_ if name.startswith("weight_hh") else torch.nn.init.xavier_uniform_
                 for gate in parameter.detach().split(hidden):
-                    start(gate)
+                    start(gate, generator=current_generator())
         if "f" in layer.gates and layer.bias:
             _initial.forget_bias(layer, self.forget_bias)
 
@@ -226,7 +231,8 @@ class TextRNN(Holder):
         """Ids, some hidden in training, and features as they are read; the border grows by the id before each text."""
         tokens = border.data
         if self.training and self.word_dropout:
-            tokens = tokens.masked_fill(torch.rand(tokens.shape, device=tokens.device) < self.word_dropout, self.unk_id)
+            drawn = _uniform(tokens.shape, tokens)
+            tokens = tokens.masked_fill(drawn < self.word_dropout, self.unk_id)
         if self.backward:
             places = ragged.from_end(border.batch_sizes).to(tokens.device)
             tokens, features = tokens[places], None if features is None else features[places]
@@ -250,8 +256,8 @@ class TextRNN(Holder):
     def _hide_some(self, features: Tensor) -> Tensor:
         if not (self.training and self.feature_dropout):
             return features
-        shown = torch.rand(features.shape[0], 1, device=features.device) >= self.feature_dropout
-        return features * shown
+        drawn = _uniform((features.shape[0], 1), features)
+        return features * (drawn >= self.feature_dropout)
 
     def _check(self, ids: Tensor, features: Tensor | None) -> None:
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.embedding.num_embeddings:
@@ -263,3 +269,8 @@ class TextRNN(Holder):
         if width != self.feature_dim or (features is not None and features.shape[0] != ids.shape[0]):
             given = "none" if features is None else f"{tuple(features.shape)}"
             raise ShapeError(f"Expected features ({ids.shape[0]}, {self.feature_dim}), got {given}")
+
+
+def _uniform(size: Sequence[int], like: Tensor) -> Tensor:
+    """Numbers of U(0, 1) on the device of a tensor, of float32 whatever torch's default is."""
+    return torch.rand(size, dtype=torch.float32, device=like.device, generator=current_generator())

@@ -1,5 +1,6 @@
 """What layers computed, told to whoever watches: `elman.diagnostics` finds their inputs and options so."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,17 +26,26 @@ class Call(NamedTuple):
     output: Tensor  # [N, H]
 
 
-watchers: list[Callable[[Call], None]] = []
+_watchers: tuple[Callable[[Call], None], ...] = ()  # another one at every change: other threads go through it
+_changing = threading.Lock()
+
+
+def watchers() -> tuple[Callable[[Call], None], ...]:
+    """Who is told at this moment."""
+    return _watchers
 
 
 @contextmanager
 def watching(watcher: Callable[[Call], None]) -> Iterator[None]:
     """Call `watcher` once per layer and direction at every call inside, but for SCRN's."""
-    watchers.append(watcher)
+    global _watchers
+    with _changing:
+        _watchers = (*_watchers, watcher)
     try:
         yield
     finally:
-        watchers.remove(watcher)
+        with _changing:
+            _watchers = tuple(other for other in _watchers if other is not watcher)
 
 
 def has_hooks(module: Module) -> bool:

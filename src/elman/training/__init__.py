@@ -8,6 +8,7 @@ from .files import beside, to_json, write_json, write_tensors, write_text
 from .history import Epoch, best_epoch, from_csv, gradient_summary, read_history, to_csv
 from .interrupt import StopRequest, stop_requests
 from .loop import SILENT, FitEvents, Interrupted, Listener, Step, Task, Trainer
+from .machine import Machine, continued
 from .optimize import build_optimizer, clip, products_in
 from .settings import OPTIMIZERS, PRECISIONS, SCHEDULES, TrainingSettings, check_watched
 from .tensorboard import TensorBoard
@@ -21,6 +22,7 @@ __all__ = [
     "FitEvents",
     "Interrupted",
     "Listener",
+    "Machine",
     "Step",
     "StopRequest",
     "Task",
@@ -32,6 +34,7 @@ __all__ = [
     "build_optimizer",
     "check_watched",
     "clip",
+    "continued",
     "from_csv",
     "gradient_summary",
     "model_folder",

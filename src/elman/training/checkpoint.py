@@ -22,6 +22,7 @@ def save(
     path: Path,
     groups: dict[str, dict[str, Tensor]],
     optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
     progress: dict[str, Any],
     fingerprint: str,
 ) -> None:
@@ -36,13 +37,13 @@ def save(
         for name, value in state.items():
             if isinstance(value, Tensor):
                 tensors[f"optimizer/{index}/{name}"] = value
-    tensors["random"] = torch.get_rng_state()
+    tensors["random"] = generator.get_state()
     copies = {name: tensor.detach().clone() for name, tensor in tensors.items()}  # shared storage cannot be saved
     write_tensors(path, copies, {"format": _FORMAT, "fingerprint": fingerprint, "progress": json.dumps(progress)})
 
 
 def load(
-    path: Path, optimizer: torch.optim.Optimizer, fingerprint: str
+    path: Path, optimizer: torch.optim.Optimizer, generator: torch.Generator, fingerprint: str
 ) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
     """Restores the optimizer and the random generator in place; returns the groups and the progress.
 
@@ -72,7 +73,7 @@ def load(
             index, _, key = rest.partition("/")
             optimizer_state.setdefault(int(index), {})[key] = tensor
         elif group == "random":
-            torch.set_rng_state(tensor)
+            generator.set_state(tensor)
         else:
             groups.setdefault(group, {})[rest] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": optimizer_state})

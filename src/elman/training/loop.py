@@ -14,6 +14,7 @@ from ..errors import DivergedError
 from . import checkpoint
 from .history import Epoch, best_epoch, gradient_summary
 from .interrupt import StopRequest
+from .machine import Machine, continued
 from .optimize import build_optimizer, clip, exceeds_value, information_flow, learning_rate, products_in, rising_steps
 from .settings import TrainingSettings
 
@@ -104,8 +105,13 @@ class Interrupted(Exception):
 class Trainer:
     """Trains a model on a task. What a validation does to the model, such as reading a stream, is undone after it.
 
+    Attributes:
+        history: the epochs that are done.
+        machine: on which the run was begun; None if its checkpoint does not say.
+
     Args:
         rate_of: factor of a parameter's learning rate, by its name; 1 for all if not given.
+        generator: what model and task draw from, whose state a checkpoint holds; torch's global one if not given.
         checkpoint_path: where to leave a checkpoint at every epoch, every half minute and at a stop; None for nowhere.
         fingerprint: identifies settings and data; resuming asks for the same.
     """
@@ -117,6 +123,7 @@ class Trainer:
         settings: TrainingSettings,
         *,
         rate_of: Callable[[str], float] = lambda name: 1.0,
+        generator: torch.Generator | None = None,
         checkpoint_path: Path | None = None,
         fingerprint: str = "",
         listeners: Sequence[Listener] = (),
@@ -125,6 +132,8 @@ class Trainer:
         self.model, self.task, self.settings = model, task, settings
         self.history: list[Epoch] = []
         self._checkpoint_path, self._fingerprint = checkpoint_path, fingerprint
+        self._generator = generator or torch.default_generator
+        self.machine: Machine | None = Machine.here()
         self._listeners, self._stop = listeners, stop or StopRequest()
         self._parameters = [p for p in model.parameters() if p.requires_grad]
         self._optimizer = build_optimizer(_groups(model, rate_of), settings)
@@ -142,21 +151,32 @@ class Trainer:
     def resume(self) -> None:
         """Take up the checkpoint. Raises CheckpointError."""
         assert self._checkpoint_path is not None
-        groups, progress = checkpoint.load(self._checkpoint_path, self._optimizer, self._fingerprint)
+        groups, progress = checkpoint.load(self._checkpoint_path, self._optimizer, self._generator, self._fingerprint)
         self.model.load_state_dict(groups["weights"])
         self._average, self._best = groups.get("average", {}), groups.get("best", {})
         self._epoch, self._in_epoch, self._steps = progress["epoch"], progress["in_epoch"], progress["steps"]
         self._sums = _Sums(**progress["sums"])
         self._averaged = progress["averaged"]
+        self.machine = Machine.read(progress.get("machine"))
         self.history = [Epoch(**epoch) for epoch in progress["history"]]
 
     def fit(self) -> list[Epoch]:
         """Train to the last epoch or until patience runs out, and leave the best weights in the model.
 
+        A resumed run goes on with the threads and the kernels' tier with which it was begun; see `continued`.
+
         Raises:
             DivergedError: loss or gradient stopped being a number; the model holds the last good weights.
             Interrupted: a stop was asked for.
         """
+        with continued(self.machine) as differences:
+            for listener in self._listeners:
+                if isinstance(listener, FitEvents):
+                    for sentence in differences:
+                        listener.found(sentence)
+            return self._fit()
+
+    def _fit(self) -> list[Epoch]:
         try:
             while self._epoch < self.settings.epochs and not self._patience_is_out():
                 self._train_epoch()
@@ -215,7 +235,8 @@ class Trainer:
             listener.step_done(report, self.model)
 
     def _finish_epoch(self, steps: int) -> None:
-        validation = self._with_average(lambda: self.task.validate(self.model)) or {}
+        with products_in("float32"):
+            validation = self._with_average(lambda: self.task.validate(self.model)) or {}
         if not math.isfinite(validation.get("loss", 0.0)):
             self._diverged("validation loss", steps)
         if not all(bool(parameter.isfinite().all()) for parameter in self._parameters):
@@ -319,9 +340,10 @@ class Trainer:
             "averaged": self._averaged,
             "sums": asdict(self._sums),
             "history": [asdict(epoch) for epoch in self.history],
+            "machine": Machine.here().described(),
         }
         groups = {"weights": _copy(self.model), "average": self._average, "best": self._best}
-        checkpoint.save(self._checkpoint_path, groups, self._optimizer, progress, self._fingerprint)
+        checkpoint.save(self._checkpoint_path, groups, self._optimizer, self._generator, progress, self._fingerprint)
         self._saved_at = time.monotonic()
 
 

@@ -1,8 +1,11 @@
 """The optimizer, what changes from step to step (learning rate, regularisation), and clipping."""
 
 import math
+import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -22,16 +25,53 @@ def build_optimizer(parameters: Iterable[Any], settings: TrainingSettings) -> to
     return adam(parameters, rate, weight_decay=decay, fused=True)
 
 
+class _Precision:
+    """Torch's switch, which holds for all threads: those that ask for the same share it, others wait."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Condition()
+        self._users, self._current, self._before = 0, "", ""
+
+    def enter(self, precision: str) -> None:
+        with self._turn:
+            self._turn.wait_for(lambda: not self._users or self._current == precision)
+            if not self._users:
+                self._current, self._before = precision, torch.get_float32_matmul_precision()
+                if precision == "bfloat16":
+                    torch.set_float32_matmul_precision("medium")
+            self._users += 1
+
+    def leave(self) -> None:
+        with self._turn:
+            self._users -= 1
+            if not self._users:
+                torch.set_float32_matmul_precision(self._before)
+                self._turn.notify_all()
+
+
+_outer: ContextVar[str] = ContextVar("outer", default="")  # type of the enclosing block, in this thread
+_precisions: dict[int, _Precision] = {}  # by process: a fork copies what other threads hold
+
+
 @contextmanager
 def products_in(precision: str) -> Iterator[None]:
-    """Matrix products of the enclosed code with factors of this type, float32 or bfloat16; sums stay float32."""
-    before = torch.get_float32_matmul_precision()
-    if precision == "bfloat16":
-        torch.set_float32_matmul_precision("medium")
+    """Matrix products of the enclosed code with factors of this type, float32 or bfloat16; sums stay float32.
+
+    A block of another type in another thread waits until none of this type is left. What is no such block, such as a
+    prediction in another thread, computes meanwhile in the type of the block.
+    """
+    switch, outer = _precisions.setdefault(os.getpid(), _Precision()), _outer.get()
+    if outer:
+        switch.leave()
+    switch.enter(precision)
+    token = _outer.set(precision)
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        _outer.reset(token)
+        switch.leave()
+        if outer:
+            switch.enter(outer)
 
 
 def learning_rate(
