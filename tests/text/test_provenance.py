@@ -218,7 +218,7 @@ def test_provenance_of_a_file_and_in_words(tmp_path):
 def test_a_column_of_training_in_other_case(tmp_path):
     """Abstract is abstract, unless there are both."""
     (tmp_path / "a.csv").write_text("title, Abstract,LABEL\na,b,c\n")
-    asked, said = options(trained_on=Provenance(("abstract",), "label"))
+    asked, _ = options(trained_on=Provenance(("abstract",), "label"))
     rows = labelled_of(tmp_path / "a.csv", asked)
     assert (rows.texts, rows.labels, rows.provenance.text_columns) == (["b"], ["c"], (" Abstract",))
     (tmp_path / "b.csv").write_text("title,Abstract,ABSTRACT,label\na,b,c,d\n")
