@@ -37,7 +37,7 @@ class Classifier:
 
     def encode(self, texts: list[str]) -> Encoded:
         """Token ids, cut to the length that is read, with the n-grams' evidence."""
-        ids = self.tokenizer.encode(texts).cut(self.config.max_length, self.config.keep)
+        ids = self.tokenizer.encode(texts, self.config.max_length, self.config.keep)
         return Encoded(ids, None if self.ngrams is None else self.ngrams.evidence(ids))
 
     def parts(self, texts: Encoded) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
