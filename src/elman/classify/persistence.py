@@ -27,6 +27,7 @@ def save(classifier: Classifier, folder: str | Path) -> None:
     description = {
         "classes": classifier.classes.tolist(),
         "tokenizer": classifier.tokenizer.kind,
+        "normalization": classifier.tokenizer.normalization,
         "scales": list(classifier.scales),
         "config": asdict(classifier.config),
     }

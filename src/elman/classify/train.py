@@ -133,6 +133,7 @@ def train(
                     unlabelled,
                     read,
                     direction=config.direction,
+                    normalization=config.normalization,
                     start=start,
                     config=language_config,
                     text_column=text_column,

@@ -21,6 +21,7 @@ def save(model: TrainedLanguageModel, folder: str | Path) -> None:
     tensors = {name: tensor.detach() for name, tensor in network.named_parameters()}  # each once: tied ones are one
     description = {
         "tokenizer": model.tokenizer.kind,
+        "normalization": model.tokenizer.normalization,
         "cutoffs": network.softmax.cutoffs,
         "config": asdict(model.config),
     }
