@@ -1,4 +1,4 @@
-"""A language model writes and fills what it has read: upper case, wide marks, spaces; older models by their own rule."""
+"""A language model writes and fills what it has read: upper case, wide marks; models of before by their own rule."""
 
 import json
 from dataclasses import asdict
@@ -70,15 +70,14 @@ def test_going_on_from_a_model_of_before_goes_on_by_its_rule(tmp_path):
 
 def test_a_classifier_reads_as_its_language_model_does(tmp_path):
     texts, labels = ["GOOD film", "good Film"] * 20, ["loud", "low"] * 20
-    model = elman.LanguageModel(**SMALL).fit(texts)
-    classifier = elman.TextClassifier(pretrained=model, epochs=1, normalization="auto").fit(texts, labels)
+    model = elman.LanguageModel(**SMALL, validation_split=0.0).fit(texts)
+    few = {"epochs": 1, "validation_split": 0.0}  # the two texts count as equal where some are held out
+    classifier = elman.TextClassifier(pretrained=model, normalization="auto", **few).fit(texts, labels)
     assert classifier.config_.normalization == "nfc"
     assert classifier.classifier_.tokenizer.tokens("GOOD Film") == ["GOOD", "Film"]
-    assert elman.TextClassifier(epochs=1).fit(texts, labels).classifier_.tokenizer.tokens("GOOD Film") == [
-        "good",
-        "film",
-    ]
-    told_apart = elman.TextClassifier(epochs=3, normalization="nfc", min_count=1).fit(texts, labels)
+    usual = elman.TextClassifier(**few).fit(texts, labels)
+    assert usual.classifier_.tokenizer.words()[2:] == ["film", "good"]
+    told_apart = elman.TextClassifier(normalization="nfc", **{**few, "epochs": 20}).fit(texts, labels)
     assert told_apart.score(texts, labels) == 1.0
     assert asdict(told_apart.config_)["normalization"] == "nfc"
 
