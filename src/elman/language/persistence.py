@@ -2,13 +2,14 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ..errors import ModelFolderError
 from ..nn import LanguageModel
 from ..text import TextTokenizer
-from ..training import model_folder
+from ..training import model_folder, weights
 from .config import resolve
 from .model import TrainedLanguageModel
 
@@ -37,19 +38,24 @@ def load(folder: str | Path) -> TrainedLanguageModel:
     folder = Path(folder)
     description = model_folder.read(folder, KIND)
     with model_folder.named_errors(folder), torch.random.fork_rng(devices=[]):
-        tensors = model_folder.tensors(folder)
-        model_folder.check_depth(description["config"], tensors)
-        config = resolve(**description["config"])
-        tokenizer = TextTokenizer.load(folder / model_folder.TOKENIZER, description["tokenizer"])
-        if tokenizer.end_id is None:
-            raise ModelFolderError("the tokenizer has no token for the end of a line")
-        vocab_size = tensors["embedding.weight"].shape[0]
-        if tokenizer.vocab_size != vocab_size:
-            raise ModelFolderError(f"the tokenizer has {tokenizer.vocab_size} entries and the network {vocab_size}")
-        network = LanguageModel(vocab_size, cutoffs=description["cutoffs"], **config.network)
-        wanted = {name for name, _ in network.named_parameters()}
-        if wanted != set(tensors):
-            raise ModelFolderError(f"expected the weights {sorted(wanted)}, got {sorted(tensors)}")
-        network.load_state_dict(tensors, strict=False)  # a tied weight has a second name
-        network.eval()
+        return _build(folder, description)
+
+
+def _build(folder: Path, description: dict[str, Any]) -> TrainedLanguageModel:
+    with model_folder.named_errors(folder / model_folder.WEIGHTS):
+        entries = weights.entries(folder / model_folder.WEIGHTS)
+        weights.check_sizes(description["config"], entries)
+    config = resolve(**description["config"])
+    tokenizer = TextTokenizer.load(folder / model_folder.TOKENIZER, description["tokenizer"])
+    if tokenizer.end_id is None:
+        raise ModelFolderError("the tokenizer has no token for the end of a line")
+    weights.check_vocabulary("embedding.weight", tokenizer.vocab_size, entries)
+    sizes = {"cutoffs": description["cutoffs"], **config.network}
+    with torch.device("meta"):  # without memory
+        expected = weights.entries_of(dict(LanguageModel(tokenizer.vocab_size, **sizes).named_parameters()))
+    with model_folder.named_errors(folder / model_folder.WEIGHTS):
+        weights.check_entries(expected, entries)
+    network = LanguageModel(tokenizer.vocab_size, **sizes)
+    network.load_state_dict(model_folder.tensors(folder), strict=False)  # a tied weight has a second name
+    network.eval()
     return TrainedLanguageModel(config, tokenizer, network)
