@@ -73,6 +73,13 @@ def _jieba() -> Callable[[str], Iterable[str]]:
     return jieba.cut  # type: ignore[no-any-return]
 
 
+def _pre_tokenizer(kind: str, generative: bool) -> pre_tokenizers.PreTokenizer:
+    if generative and kind == "bpe":
+        return pre_tokenizers.Metaspace(_SPACE)
+    pattern = {"characters": _ANY if generative else _CHARACTER, "jieba": r"\S+", "spaces": r"\S+"}
+    return pre_tokenizers.Split(Regex(pattern.get(kind, _WORD)), "removed", invert=True)
+
+
 def _total(parts: Iterable[NDArray[np.int32]]) -> int:
     return sum(len(part) for part in parts)
 
@@ -149,11 +156,7 @@ class TextTokenizer:
             normalization = "none" if kind == "spaces" else "nfc" if generative else "fold"
         if normalization != "none":
             tokenizer.normalizer = _normalizer(normalization)
-        if generative and kind == "bpe":
-            tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(_SPACE)
-        else:
-            pattern = {"characters": _ANY if generative else _CHARACTER, "jieba": r"\S+", "spaces": r"\S+"}
-            tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern.get(kind, _WORD)), "removed", invert=True)
+        tokenizer.pre_tokenizer = _pre_tokenizer(kind, generative)
         alphabet: dict[str, Any] = {"limit_alphabet": max(1, vocab_size - len(special))} if kind == "bpe" else {}
         trainer = (trainers.BpeTrainer if kind == "bpe" else trainers.WordLevelTrainer)(
             vocab_size=vocab_size, min_frequency=min_count, special_tokens=special, show_progress=False, **alphabet
@@ -174,9 +177,9 @@ class TextTokenizer:
         if self._segment is None:
             return text
         words = self._segment(text)
-        return (
-            " ".join(_SPACE if word.isspace() else word for word in words) if self._writes_spaces else " ".join(words)
-        )
+        if self._writes_spaces:
+            words = (_SPACE if word.isspace() else word for word in words)
+        return " ".join(words)
 
     def encode(self, texts: Sequence[str], max_length: int = 0, keep: str = "start") -> RaggedIds:
         """Token ids of each text; an empty text has none.
@@ -186,14 +189,15 @@ class TextTokenizer:
                 not read.
         """
         pieces = [list(self._spans(text)) for text in texts]
-        is_cut = [bool(max_length) and len(of_text) > 2 for of_text in pieces]
-        whole = (
-            text[a:b] for text, of_text, cut in zip(texts, pieces, is_cut, strict=True) if not cut for a, b in of_text
-        )
-        encoded = self._encoded(whole)
+        is_whole = [not max_length or len(of_text) <= 2 for of_text in pieces]
+        whole = (row for row in range(len(texts)) if is_whole[row])
+        encoded = self._encoded(texts[row][start:end] for row in whole for start, end in pieces[row])
         rows = []
-        for text, of_text, cut in zip(texts, pieces, is_cut, strict=True):
-            ids = self._ends(text, of_text, max_length, keep) if cut else [next(encoded) for _ in of_text]
+        for row, text in enumerate(texts):
+            if is_whole[row]:
+                ids = [next(encoded) for _ in pieces[row]]
+            else:
+                ids = self._ends(text, pieces[row], max_length, keep)
             rows.append(np.concatenate(ids))
         return RaggedIds.from_lists(rows).cut(max_length, keep)
 
