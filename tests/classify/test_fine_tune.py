@@ -181,6 +181,11 @@ def test_two_models_that_do_not_fit_are_refused(model, backward, tmp_path):
     other = pretrained(tmp_path / "lm", direction="backward", vocab_size=20)
     with pytest.raises(UsageError, match=r"forward model has a vocabulary of \d+ and the backward one another, of 20"):
         fine_tune.adopt([model, other], resolve("fine-tuned"))
+    folded = TextTokenizer.fit(TEXTS, generative=True, normalization="fold")
+    with pytest.raises(
+        UsageError, match="normalization 'nfc' and the backward one 'fold': pretrain both with the same"
+    ):
+        fine_tune.adopt([model, replace(backward, tokenizer=folded)], resolve("fine-tuned"))
     tokenizers = (TextTokenizer.fit([text], generative=True) for text in ("a cat sat", "a dog sat"))
     pair = [replace(each, tokenizer=own) for each, own in zip((model, backward), tokenizers, strict=True)]
     with pytest.raises(UsageError, match="one another, of 6; only one of them has 'cat': pretrain both on the same"):
@@ -197,6 +202,7 @@ def test_two_directions_have_no_chunks_and_no_side(wrong):
     ("given", "message"),
     [
         ({"vocab_size": 99}, r"vocab_size: the language model has \d+, got 99"),
+        ({"normalization": "fold"}, "normalization: the language model has 'nfc', got 'fold'"),
         ({"tokenizer": "characters"}, "tokenizer: the language model has 'words', got 'characters'"),
         ({"hidden_size": 64}, "hidden_size: the language model has 7, got 64"),  # the usual value, but asked for
         ({"cell": "gru"}, "cell: the language model has 'lstm', got 'gru'"),

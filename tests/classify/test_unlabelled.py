@@ -34,6 +34,41 @@ class Seen(Exception):
     pass
 
 
+@pytest.mark.parametrize(
+    ("of_classifier", "of_model", "expected"),
+    [
+        ({}, {}, "fold"),
+        ({"normalization": "nfc"}, {}, "nfc"),
+        ({}, {"normalization": "none"}, "none"),
+        ({"normalization": "nfc"}, {"normalization": "nfc"}, "nfc"),
+        ({}, {"tokenizer": "spaces"}, "none"),
+    ],
+    ids=str,
+)
+def test_a_language_model_for_a_classifier_folds_unless_told_otherwise(
+    tmp_path, monkeypatch, of_classifier, of_model, expected
+):
+    def fit(train, validation, config, *rest, **options):
+        assert config.normalization == expected
+        raise Seen
+
+    monkeypatch.setitem(language.pretrain.__globals__, "fit", fit)
+    data = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    how = {
+        "unlabelled": [write(tmp_path / "more.txt", TEXTS)],
+        "language_config": language.resolve(**SMALL, **of_model),
+    }
+    with pytest.raises(Seen):
+        classify.train(data, tmp_path / "run", resolve("fine-tuned", **of_classifier), **how)
+
+
+def test_two_normalizations_are_refused_before_anything_is_trained(tmp_path):
+    data = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    how = {"unlabelled": [data], "language_config": language.resolve(**SMALL, normalization="fold")}
+    with pytest.raises(UsageError, match="normalization: the language model has 'fold', got 'nfc'"):
+        classify.train(data, tmp_path / "run", resolve("fine-tuned", normalization="nfc"), **how)
+
+
 def test_no_held_out_text_reaches_the_language_model(tmp_path, monkeypatch):
     train, test = (
         write(tmp_path / "train.tsv", TEXTS[:40], LABELS[:40]),

@@ -1,5 +1,9 @@
 """Text to ids: what a token is, which are kept, and that a saved tokenizer is the same tokenizer."""
 
+import copy
+import pickle
+
+import joblib
 import numpy as np
 import pytest
 
@@ -7,6 +11,7 @@ from elman.errors import ModelFolderError, UsageError
 from elman.text import PAD_ID, UNKNOWN_ID, TextTokenizer
 
 ENGLISH = ["It's GOOD, isn't it?<br /><br />Très bon!", "good good film", "it was bad"]
+WRITTEN = "房间，很好！（OK）：１２３"
 CHINESE = ["房间很干净，服务也很好。", "房间太小，价格太贵。"]
 
 
@@ -102,3 +107,91 @@ def test_words_between_spaces_may_be_written_as_special_ones_are(generative):
 def test_pieces_keep_to_the_size_of_the_vocabulary(texts):
     tokenizer = TextTokenizer.fit(texts, kind="bpe", vocab_size=8, generative=True)
     assert tokenizer.vocab_size <= 8 and UNKNOWN_ID in tokenizer.encode(texts).ids
+
+
+KINDS = ["words", "bpe", "characters", "spaces", "jieba"]
+
+
+def through_a_file(value, folder):
+    joblib.dump(value, folder / "value")
+    return joblib.load(folder / "value")
+
+
+COPIES = {
+    "pickle": lambda value, folder: pickle.loads(pickle.dumps(value)),
+    "deepcopy": lambda value, folder: copy.deepcopy(value),
+    "copy": lambda value, folder: copy.copy(value),
+    "joblib": through_a_file,
+}
+
+
+@pytest.mark.parametrize("way", COPIES)
+@pytest.mark.parametrize("generative", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_reads_special_tokens_as_it_did(kind, generative, way, tmp_path):
+    if kind == "jieba":
+        pytest.importorskip("jieba")
+    texts = ["the [UNK] film 房间 [PAD]", "[END] of it [PAD] [UNK]", "good"]
+    tokenizer = TextTokenizer.fit(texts, kind=kind, generative=generative)
+    again = COPIES[way](tokenizer, tmp_path)
+    others = [*texts, "another [MASK] [UNK][PAD]", WRITTEN, "", "\ud800 x"]
+    assert np.array_equal(again.encode(others).ids, tokenizer.encode(others).ids)
+    assert [again.tokens(text) for text in others] == [tokenizer.tokens(text) for text in others]
+    assert again.to_json() == tokenizer.to_json()
+    assert (again.kind, again.normalization, again.end_id) == (kind, tokenizer.normalization, tokenizer.end_id)
+    rows = tokenizer.encode(others)
+    assert [again.text_of(rows[row]) for row in range(7)] == [tokenizer.text_of(rows[row]) for row in range(7)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "text", [WRITTEN, "I SAW café “Ça”… (Straße)!", "今天 very Good，天气。 「好」", "ﬁlm №５ ½"], ids=str
+)
+def test_what_is_generated_is_as_it_was_written(kind, text):
+    if kind == "jieba":
+        pytest.importorskip("jieba")
+    tokenizer = TextTokenizer.fit([text], kind=kind, generative=True)
+    again = TextTokenizer.from_json(tokenizer.to_json(), kind)
+    for each in (tokenizer, again):
+        written = each.text_of(each.encode([text])[0])
+        if kind == "words":  # whose spaces are the usual ones
+            assert written.replace(" ", "") == text.replace(" ", "")
+        else:
+            assert written.strip() == text
+    assert tokenizer.normalization == ("none" if kind == "spaces" else "nfc")
+
+
+def test_words_stand_beside_wide_marks_without_a_space():
+    tokenizer = TextTokenizer.fit([WRITTEN], kind="words", generative=True)
+    assert tokenizer.text_of(tokenizer.encode([WRITTEN])[0]) == WRITTEN
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_normalization_is_what_was_asked_for_and_comes_with_the_tokenizer(kind):
+    if kind == "jieba":
+        pytest.importorskip("jieba")
+    texts = ["Good ＧＯＯＤ good cafe\u0301 café"]
+    number = {}
+    for normalization in ("fold", "nfc", "none"):
+        tokenizer = TextTokenizer.fit(texts, kind=kind, normalization=normalization)
+        again = TextTokenizer.from_json(tokenizer.to_json(), kind)
+        assert tokenizer.normalization == again.normalization == normalization
+        number[normalization] = len(np.unique(again.encode(texts).ids))
+    assert number["fold"] < number["nfc"] <= number["none"]
+    assert TextTokenizer.fit(texts, kind=kind).normalization == ("none" if kind == "spaces" else "fold")
+    with pytest.raises(UsageError, match="normalization must be one of auto, fold, nfc, none, got 'lower'"):
+        TextTokenizer.fit(texts, kind=kind, normalization="lower")
+
+
+def test_a_generative_tokenizer_of_before_folds():
+    """Its file says so, whatever is the default today."""
+    before = TextTokenizer.fit([WRITTEN], kind="characters", generative=True, normalization="fold")
+    again = TextTokenizer.from_json(before.to_json(), "characters")
+    assert again.text_of(again.encode([WRITTEN])[0]) == "房间,很好!(ok):123"
+
+
+def test_chinese_words_of_before_have_no_spaces_between_them():
+    pytest.importorskip("jieba")
+    tokenizer = TextTokenizer.fit(["房间 OK"], kind="jieba")
+    assert tokenizer.tokens("房间 OK") == ["房间", "ok"]
+    assert UNKNOWN_ID not in tokenizer.encode(["房间 ok"]).ids

@@ -43,6 +43,15 @@ def found(path, words):
     return {words[place]: row.tolist() for place, row in zip(read.places, read.vectors, strict=True)}
 
 
+def test_a_word_in_upper_case_takes_the_nearest_row(tmp_path):
+    rows = {"good": [1.0], "GOOD": [2.0], "Film": [3.0], "ÄRA": [4.0], "éa": [5.0], "ÉA": [6.0]}
+    path = write(tmp_path / "v", content(rows, np.array(list(rows.values()), np.float32), "text"))
+    assert found(path, ["Good", "GOOD", "good", "film", "FILM", "Ära", "Éa", "ÉA", "none"]) == {
+        **{"Good": [1.0], "GOOD": [2.0], "good": [1.0], "film": [3.0], "FILM": [3.0]},
+        **{"Ära": [4.0], "Éa": [5.0], "ÉA": [6.0]},
+    }
+
+
 letters = st.characters(exclude_categories=["Cs"], exclude_characters=" \n\ufeff")
 vocabularies = st.lists(st.text(letters, min_size=1, max_size=9), min_size=1, max_size=20, unique=True)
 

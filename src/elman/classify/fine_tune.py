@@ -39,7 +39,7 @@ def adopt(models: Sequence[TrainedLanguageModel], config: ClassifierConfig) -> C
     brought = _brought(models[0])
     if len(models) > 1:
         brought["direction"] = BOTH
-    check_brought(config, resolve(FINE_TUNED), brought)
+    check_brought(config, resolve(FINE_TUNED), brought, {"tokenizer": "auto", "normalization": "auto"})
     if brought["residual"] and brought["embedding_dim"] == _sizes(models[0])[0]:
         brought["ngram_features"] = False  # beside them the lowest layer's input is not as wide as its output any more
     return replace(config, **brought)
@@ -50,6 +50,7 @@ def _brought(model: TrainedLanguageModel) -> dict[str, Any]:
     return {
         **{name: getattr(model.config, name) for name in ARCHITECTURE},
         "tokenizer": model.tokenizer.kind,
+        "normalization": model.tokenizer.normalization,
         "vocab_size": model.tokenizer.vocab_size,
         "min_count": model.config.min_count,
         "embedding_dim": model.config.embedding_dim,
@@ -65,6 +66,12 @@ def _check_pair(models: Sequence[TrainedLanguageModel]) -> None:
     if sorted(directions) != ["backward", "forward"]:
         raise UsageError(f"expected one language model, or a forward and a backward one, got {', '.join(directions)}")
     sizes = [model.tokenizer.vocab_size for model in models]
+    normalizations = [model.tokenizer.normalization for model in models]
+    if len(set(normalizations)) > 1:
+        raise UsageError(
+            f"the {directions[0]} model has normalization {normalizations[0]!r} and the {directions[1]} one "
+            f"{normalizations[1]!r}: pretrain both with the same"
+        )
     if models[0].tokenizer.to_json() != models[1].tokenizer.to_json():
         words, others = (set(model.tokenizer.words()) for model in models)
         alone = "".join(f"; only one of them has {word!r}" for word in sorted(words ^ others)[:1])

@@ -145,7 +145,13 @@ def prepare(
     events.stage("tokenizing")
     learn = cache.fit if use_cache else TextTokenizer.fit
     if tokenizer is None:
-        tokenizer = learn(train.texts, kind=config.tokenizer, vocab_size=config.vocab_size, min_count=config.min_count)
+        tokenizer = learn(
+            train.texts,
+            kind=config.tokenizer,
+            vocab_size=config.vocab_size,
+            min_count=config.min_count,
+            normalization=config.normalization,
+        )
     summary: dict[str, dict[str, Any]] = {}
 
     def encoded(name: str, part: Split) -> RaggedIds:

@@ -39,7 +39,7 @@ class Classifier:
 
     def encode(self, texts: list[str]) -> Encoded:
         """Token ids, cut to the length that is read, with the n-grams' evidence."""
-        ids = self.tokenizer.encode(texts).cut(self.config.max_length, self.config.keep)
+        ids = self.tokenizer.encode(texts, self.config.max_length, self.config.keep)
         return Encoded(ids, None if self.ngrams is None else self.ngrams.evidence(ids))
 
     def parts(self, texts: Encoded) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -59,11 +59,18 @@ class Classifier:
         return self.combine(*self.parts(self.encode(texts)))
 
 
-def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int, begin_id: int | None = None) -> TextRNN:
+def build_network(
+    config: ClassifierConfig,
+    vocab_size: int,
+    num_classes: int,
+    begin_id: int | None = None,
+    device: str = "cpu",
+) -> TextRNN:
     """The untrained network of a configuration; its embedding is frozen if the settings leave word vectors as read.
 
     Args:
         begin_id: the token from which a language model's texts begin.
+        device: "meta" for a network without memory, which only has sizes.
     """
     kind = BothWays if config.direction == BOTH else TextRNN
     network = kind(
@@ -72,7 +79,7 @@ def build_network(config: ClassifierConfig, vocab_size: int, num_classes: int, b
         feature_dim=feature_dim(config.ngrams, 1 if num_classes == 2 else num_classes) * config.ngram_features,
         unk_id=UNKNOWN_ID,
         begin_id=begin_id,
-        device="cpu",
+        device=device,
         dtype=torch.float32,  # whatever the process has as its default
         **config.network,
     )

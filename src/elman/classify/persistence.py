@@ -1,5 +1,7 @@
 """The classifier as a model folder; see `training.model_folder`."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from torch import Tensor
 from ..errors import ModelFolderError
 from ..nn import drawing_from
 from ..text import Provenance, TextTokenizer
-from ..training import model_folder, run_folder
+from ..training import model_folder, run_folder, weights
 from .config import resolve
 from .model import Classifier, build_network
 from .ngrams import NGrams
@@ -28,6 +30,7 @@ def save(classifier: Classifier, folder: str | Path) -> None:
     description = {
         "classes": classifier.classes.tolist(),
         "tokenizer": classifier.tokenizer.kind,
+        "normalization": classifier.tokenizer.normalization,
         "scales": list(classifier.scales),
         "provenance": None if classifier.provenance is None else classifier.provenance.to_json(),
         "config": asdict(classifier.config),
@@ -48,36 +51,50 @@ def load(folder: str | Path) -> Classifier:
 
 
 def _build(folder: Path, description: dict[str, Any]) -> Classifier:
-    tensors = model_folder.tensors(folder)
-    model_folder.check_depth(description["config"], tensors)
+    with model_folder.named_errors(folder / model_folder.WEIGHTS):
+        entries = weights.entries(folder / model_folder.WEIGHTS)
+        weights.check_sizes(description["config"], entries)
     config = resolve(**description["config"])
     tokenizer = TextTokenizer.load(folder / model_folder.TOKENIZER, description["tokenizer"])
     classes = np.array(description["classes"])
-    network = build_network(config, tensors["network.embedding.weight"].shape[0], len(classes), tokenizer.end_id)
-    if tokenizer.vocab_size != network.embedding.num_embeddings:
-        raise ModelFolderError(
-            f"the tokenizer has {tokenizer.vocab_size} entries and the network {network.embedding.num_embeddings}"
-        )
+    sizes = config, tokenizer.vocab_size, len(classes), tokenizer.end_id
+    weights.check_vocabulary("network.embedding.weight", tokenizer.vocab_size, entries)
+    without_memory = build_network(*sizes, device="meta")
+    expected = weights.entries_of(without_memory.state_dict(), "network.")
+    if config.ngrams:
+        expected |= _ngram_entries(len(classes), entries)
+    with model_folder.named_errors(folder / model_folder.WEIGHTS):
+        weights.check_entries(expected, entries)
+    tensors = model_folder.tensors(folder)
+    network = build_network(*sizes)
     network.load_state_dict(model_folder.group(tensors, "network."))
     network.eval()
     scales = [float(scale) for scale in description["scales"]]
     if len(scales) != 2 or not np.isfinite(scales).all():
         raise ModelFolderError(f"expected the weights of two scores, got {scales}")
-    ngrams = _ngrams(config.ngrams, len(classes), tensors) if config.ngrams else None
+    ngrams = _ngrams(config.ngrams, model_folder.group(tensors, "ngrams.")) if config.ngrams else None
     described = description.get("provenance")
     provenance = None if described is None else Provenance.of_json(described)
     return Classifier(config, classes, tokenizer, network, ngrams, (scales[0], scales[1]), provenance)
 
 
-def _ngrams(longest: int, num_classes: int, tensors: dict[str, Tensor]) -> NGrams:
-    arrays = {name: tensor.numpy() for name, tensor in model_folder.group(tensors, "ngrams.").items()}
-    count, columns = len(arrays.get("keys", ())), 1 if num_classes == 2 else num_classes
-    table = "float32", (count, columns)
-    wanted = {"keys": ("int64", (count,)), "ratio": table, "weight": table, "bias": ("float32", (columns,))}
-    found = {name: (str(array.dtype), array.shape) for name, array in arrays.items()}
-    if found != wanted:
-        raise ModelFolderError(f"expected the n-grams' {wanted}, got {found}")
-    keys = arrays["keys"].view(np.uint64)
-    if not count or not (keys[:-1] < keys[1:]).all():
+def _ngram_entries(num_classes: int, entries: Mapping[str, weights.Entry]) -> dict[str, weights.Entry]:
+    """What the n-grams' tensors are, of as many n-grams as the file has keys."""
+    columns = 1 if num_classes == 2 else num_classes
+    count = math.prod(entries["ngrams.keys"].shape) if "ngrams.keys" in entries else 1
+    table = weights.Entry("F32", (count, columns))
+    parts = {
+        "keys": weights.Entry("I64", (count,)),
+        "ratio": table,
+        "weight": table,
+        "bias": weights.Entry("F32", (columns,)),
+    }
+    return {f"ngrams.{name}": entry for name, entry in parts.items()}
+
+
+def _ngrams(longest: int, tensors: dict[str, Tensor]) -> NGrams:
+    keys = tensors["keys"].numpy().view(np.uint64)
+    if not len(keys) or not (keys[:-1] < keys[1:]).all():
         raise ModelFolderError("expected n-grams in their order, got others")
-    return NGrams(longest, keys, arrays["ratio"], arrays["weight"], arrays["bias"])
+    ratio, weight, bias = (tensors[name].numpy() for name in ("ratio", "weight", "bias"))
+    return NGrams(longest, keys, ratio, weight, bias)

@@ -155,6 +155,7 @@ def train(
                     unlabelled,
                     read,
                     direction=config.direction,
+                    normalization=config.normalization,
                     start=start,
                     config=language_config,
                     options=options,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import language
-from ..errors import CheckpointError
+from ..errors import CheckpointError, UsageError
 from ..language import TrainedLanguageModel
 from ..settings import to_toml
 from ..text import ReadOptions, any_table, cache, shown
@@ -26,6 +26,7 @@ def pretrained(
     read: Data,
     *,
     direction: str,
+    normalization: str,
     start: Sequence[TrainedLanguageModel],
     config: language.LanguageConfig | None,
     options: ReadOptions,
@@ -37,13 +38,17 @@ def pretrained(
     Args:
         read: the labelled data, of which what is held out is never learned from.
         direction: as of the classifier: "both" for two models.
+        normalization: as of the classifier: "auto" for "fold", unless `config` has another.
         start: models to go on from; theirs is the direction then.
         options: how the files are read.
         resume: take those that are there, and go on with the one that was begun.
     Raises:
         CheckpointError: these were begun with other texts or settings.
+        UsageError: one normalization for the classifier and another for the language model.
     """
     config = config or language.resolve()
+    if not start:
+        config = _normalizing(config, normalization)
     asked = {
         "files": list(map(shown, unlabelled)),
         "training texts": cache.digest(read.train.texts),
@@ -76,6 +81,17 @@ def pretrained(
             )
         models.append(language.load(folder))
     return models
+
+
+def _normalizing(config: language.LanguageConfig, normalization: str) -> language.LanguageConfig:
+    """A classifier's texts are told apart, not written: upper case would only make words and n-grams rarer."""
+    if config.normalization != "auto":
+        if normalization not in ("auto", config.normalization):
+            raise UsageError(f"normalization: the language model has {config.normalization!r}, got {normalization!r}")
+        return config
+    if normalization == "auto":
+        normalization = "none" if config.tokenizer == "spaces" else "fold"
+    return replace(config, normalization=normalization)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def _encoded(tokenizer: TextTokenizer, text: str) -> tuple[np.ndarray, list[int]
         raise UsageError(f"expected a text with a blank ___ in it, got {type(text).__name__}")
     if not BLANK.search(text):
         raise UsageError(f"expected a text with a blank ___ in it, got {text[:60]!r}")
-    mark = f" {_MARK} " if tokenizer.kind in ("spaces", "jieba") else _MARK
+    mark = f" {_MARK} " if tokenizer.kind == "spaces" else _MARK
     ids: list[int] = []
     blanks: list[int] = []
     for line in text.replace(_MARK, " ").split("\n"):

@@ -138,9 +138,15 @@ def adopt(start: TrainedLanguageModel, config: LanguageConfig) -> LanguageConfig
     """
     names = sorted({*ARCHITECTURE, *(f.name for f in fields(TextSettings)), *_OF_NETWORK})
     brought = {name: getattr(start.config, name) for name in names}
-    real = {"tokenizer": start.tokenizer.kind, "vocab_size": start.tokenizer.vocab_size}
+    tokenizer = start.tokenizer
+    real = {
+        "tokenizer": tokenizer.kind,
+        "vocab_size": tokenizer.vocab_size,
+        "normalization": tokenizer.normalization,
+    }
     check_brought(config, resolve(), {**brought, **real}, brought)
-    return replace(config, **brought)
+    # "auto" has meant "fold" in models of earlier versions.
+    return replace(config, **{**brought, "normalization": tokenizer.normalization})
 
 
 _OF_NETWORK = ("objective", "direction", "embedding_dim", "tied", "softmax", "cutoffs")
@@ -153,6 +159,7 @@ def _tokenizer(lines: Iterable[Line], config: LanguageConfig, events: FitEvents)
         kind=config.tokenizer,
         vocab_size=config.vocab_size,
         min_count=config.min_count,
+        normalization=config.normalization,
         generative=True,
     )
 

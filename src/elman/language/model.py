@@ -45,9 +45,9 @@ def build_network(config: LanguageConfig, vocab_size: int, counts: NDArray[Any] 
     return network_of(config, vocab_size, cutoffs(config, vocab_size, counts))
 
 
-def network_of(config: LanguageConfig, vocab_size: int, cutoffs: Sequence[int]) -> LanguageModel:
-    """The same with these cutoffs; on the CPU and of float32, whatever the process has as its default."""
-    return LanguageModel(vocab_size, cutoffs=cutoffs, device="cpu", dtype=torch.float32, **config.network)
+def network_of(config: LanguageConfig, vocab_size: int, cutoffs: Sequence[int], device: str = "cpu") -> LanguageModel:
+    """The same with these cutoffs, of float32 whatever the process has as its default; "meta" is without memory."""
+    return LanguageModel(vocab_size, cutoffs=cutoffs, device=device, dtype=torch.float32, **config.network)
 
 
 def cutoffs(config: LanguageConfig, vocab_size: int, counts: NDArray[Any] | None) -> list[int]:

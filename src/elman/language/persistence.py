@@ -2,13 +2,14 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ..errors import ModelFolderError
 from ..nn import drawing_from
 from ..text import Provenance, TextTokenizer
-from ..training import model_folder
+from ..training import model_folder, weights
 from .config import resolve
 from .model import TrainedLanguageModel, network_of
 
@@ -21,6 +22,7 @@ def save(model: TrainedLanguageModel, folder: str | Path) -> None:
     tensors = {name: tensor.detach() for name, tensor in network.named_parameters()}  # each once: tied ones are one
     description = {
         "tokenizer": model.tokenizer.kind,
+        "normalization": model.tokenizer.normalization,
         "cutoffs": network.softmax.cutoffs,
         "config": asdict(model.config),
         "provenance": None if model.provenance is None else model.provenance.to_json(),
@@ -37,21 +39,26 @@ def load(folder: str | Path) -> TrainedLanguageModel:
     folder = Path(folder)
     description = model_folder.read(folder, KIND)
     with model_folder.named_errors(folder), drawing_from(torch.Generator()):
-        tensors = model_folder.tensors(folder)
-        model_folder.check_depth(description["config"], tensors)
-        config = resolve(**description["config"])
-        tokenizer = TextTokenizer.load(folder / model_folder.TOKENIZER, description["tokenizer"])
-        if tokenizer.end_id is None:
-            raise ModelFolderError("the tokenizer has no token for the end of a line")
-        vocab_size = tensors["embedding.weight"].shape[0]
-        if tokenizer.vocab_size != vocab_size:
-            raise ModelFolderError(f"the tokenizer has {tokenizer.vocab_size} entries and the network {vocab_size}")
-        network = network_of(config, vocab_size, description["cutoffs"])
-        wanted = {name for name, _ in network.named_parameters()}
-        if wanted != set(tensors):
-            raise ModelFolderError(f"expected the weights {sorted(wanted)}, got {sorted(tensors)}")
-        network.load_state_dict(tensors, strict=False)  # a tied weight has a second name
-        network.eval()
-        described = description.get("provenance")
-        provenance = None if described is None else Provenance.of_json(described)
+        return _build(folder, description)
+
+
+def _build(folder: Path, description: dict[str, Any]) -> TrainedLanguageModel:
+    with model_folder.named_errors(folder / model_folder.WEIGHTS):
+        entries = weights.entries(folder / model_folder.WEIGHTS)
+        weights.check_sizes(description["config"], entries)
+    config = resolve(**description["config"])
+    tokenizer = TextTokenizer.load(folder / model_folder.TOKENIZER, description["tokenizer"])
+    if tokenizer.end_id is None:
+        raise ModelFolderError("the tokenizer has no token for the end of a line")
+    weights.check_vocabulary("embedding.weight", tokenizer.vocab_size, entries)
+    cutoffs = description["cutoffs"]
+    without_memory = network_of(config, tokenizer.vocab_size, cutoffs, device="meta")
+    expected = weights.entries_of(dict(without_memory.named_parameters()))
+    with model_folder.named_errors(folder / model_folder.WEIGHTS):
+        weights.check_entries(expected, entries)
+    network = network_of(config, tokenizer.vocab_size, cutoffs)
+    network.load_state_dict(model_folder.tensors(folder), strict=False)  # a tied weight has a second name
+    network.eval()
+    described = description.get("provenance")
+    provenance = None if described is None else Provenance.of_json(described)
     return TrainedLanguageModel(config, tokenizer, network, provenance)

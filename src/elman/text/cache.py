@@ -38,15 +38,17 @@ def digest(texts: list[str]) -> str:
     return fingerprint.hexdigest()
 
 
-def fit(texts: list[str], *, kind: str, vocab_size: int, min_count: int) -> TextTokenizer:
+def fit(texts: list[str], *, kind: str, vocab_size: int, min_count: int, normalization: str = "auto") -> TextTokenizer:
     """`TextTokenizer.fit`, remembered."""
     kind = choose_kind(texts) if kind == "auto" else kind
-    key = _key("tokenizer", kind, vocab_size, min_count, digest(texts))
+    key = _key("tokenizer", kind, vocab_size, min_count, normalization, digest(texts))
     try:
         return TextTokenizer.from_json((folder() / f"{key}.json").read_text(encoding="utf-8"), kind)
     except (OSError, ValueError):
         pass
-    tokenizer = TextTokenizer.fit(texts, kind=kind, vocab_size=vocab_size, min_count=min_count)
+    tokenizer = TextTokenizer.fit(
+        texts, kind=kind, vocab_size=vocab_size, min_count=min_count, normalization=normalization
+    )
     _write(f"{key}.json", lambda path: path.write_text(tokenizer.to_json(), encoding="utf-8"))
     return tokenizer
 

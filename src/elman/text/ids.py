@@ -1,9 +1,11 @@
 """Many texts as token ids in two arrays: the ragged form that encoding produces and batches are taken from."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 KEEP = ("start", "end", "both")
 
@@ -20,10 +22,10 @@ class RaggedIds:
     offsets: NDArray[np.int64]
 
     @classmethod
-    def from_lists(cls, texts: list[list[int]]) -> "RaggedIds":
-        lengths = np.fromiter((len(t) for t in texts), np.int64, len(texts))
-        ids = np.fromiter((i for t in texts for i in t), np.int32, int(lengths.sum()))
-        return cls(ids, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+    def from_lists(cls, texts: Iterable[ArrayLike]) -> "RaggedIds":
+        rows = [np.asarray(text, np.int32) for text in texts]
+        ids = np.concatenate([np.empty(0, np.int32), *rows])
+        return cls(ids, np.cumsum([0, *map(len, rows)], dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -48,9 +50,18 @@ class RaggedIds:
         lengths = self.lengths
         if max_length == 0 or not (lengths > max_length).any():
             return self
-        position = np.arange(len(self.ids)) - np.repeat(self.offsets[:-1], lengths)
-        length = np.repeat(lengths, lengths)
-        head = {"start": max_length, "end": 0, "both": (max_length + 1) // 2}[keep]
-        kept = (length <= max_length) | (position < head) | (position >= length - (max_length - head))
+        head, tail = share_of_ends(max_length, keep)
+        parts = []
+        for start, end in pairwise(self.offsets.tolist()):
+            if end - start <= max_length:
+                parts.append(self.ids[start:end])
+            else:
+                parts += [self.ids[start : start + head], self.ids[end - tail : end]]
         offsets = np.concatenate([[0], np.cumsum(np.minimum(lengths, max_length))]).astype(np.int64)
-        return RaggedIds(self.ids[kept], offsets)
+        return RaggedIds(np.concatenate(parts), offsets)
+
+
+def share_of_ends(max_length: int, keep: str) -> tuple[int, int]:
+    """How many tokens of a longer text are read at its start, and how many at its end."""
+    head = {"start": max_length, "end": 0, "both": (max_length + 1) // 2}[keep]
+    return head, max_length - head

@@ -84,9 +84,9 @@ def read_vectors(
 ) -> WordVectors:
     """The vectors of these words; those of other words are not held in memory.
 
-    A word gets the vector of the row that spells it the same; without one, since our words are in lower case, that of
-    a row that spells it the same in lower case. Of several such rows the first counts. A row's word may have spaces in
-    it, as it is cut from the right; one that is not UTF-8 belongs to nobody.
+    A word gets the vector of the row that spells it the same; without one that of the row with the same in lower case,
+    and without that of a row that is the same in lower case. Of several such rows the first counts. A row's word may
+    have spaces in it, as it is cut from the right; one that is not UTF-8 belongs to nobody.
 
     The width of every row is checked, the numbers of those that are kept.
 
@@ -98,8 +98,11 @@ def read_vectors(
             the header says; a file that breaks off. With file and line, or the number of the word in a binary file.
     """
     name, due = str(path), _REPORT_BYTES
-    wanted = {word.encode("utf-8", "surrogatepass"): place for place, word in enumerate(words)}
-    rank = np.zeros(len(words), np.int8)  # 1: found in lower case, 2: found as it is spelled
+    spelled = [word.encode("utf-8", "surrogatepass") for word in words]
+    places_of: dict[bytes, list[int]] = {}
+    for place, word in enumerate(spelled):
+        places_of.setdefault(_lower(word) or word, []).append(place)
+    rank = np.zeros(len(words), np.int8)  # 1: the same in lower case, 2: its lower case, 3: as it is spelled
     rows = 0
     with _opened(path) as file:
         form = _format(file, name)
@@ -110,11 +113,11 @@ def read_vectors(
                 raise DataError(
                     f"{name}, {form.unit} {row.number}: the header says {form.words} words, here is another"
                 )
-            place, found = wanted.get(row.word), 2
-            if place is None:
-                place, found = wanted.get(_lower(row.word)), 1
-            if place is not None and rank[place] < found:
-                vectors[place], rank[place] = _numbers(row, form, name), found
+            lower = _lower(row.word)
+            for place in places_of.get(lower, ()):
+                nearness = 3 if row.word == spelled[place] else 2 if row.word == lower else 1
+                if rank[place] < nearness:
+                    vectors[place], rank[place] = _numbers(row, form, name), nearness
             if rows % _REPORT_ROWS == 0 and (done := bytes_read(file)) >= due:
                 progress(done, Path(path).stat().st_size)
                 due = done + _REPORT_BYTES

@@ -3,7 +3,7 @@
 Knows losses and batches; knows nothing of text, classes or files of data.
 """
 
-from . import model_folder, run_folder
+from . import model_folder, run_folder, weights
 from .files import beside, to_json, write_json, write_tensors, write_text
 from .history import Epoch, best_epoch, from_csv, gradient_summary, read_history, to_csv
 from .interrupt import StopRequest, stop_requests
@@ -44,6 +44,7 @@ __all__ = [
     "stop_requests",
     "to_csv",
     "to_json",
+    "weights",
     "write_json",
     "write_tensors",
     "write_text",

@@ -64,13 +64,18 @@ def read(folder: Path, kind: str) -> dict[str, Any]:
             f"{folder}: the model has format {found}, written by Elman {description.get('elman')}; this is Elman "
             f"{__version__}, which reads up to format {_FORMAT}: upgrade to open it"
         )
+    with named_errors(folder / CONFIG):
+        if not isinstance(description["config"], dict):
+            raise ModelFolderError(f"expected settings as config, got {description['config']!r:.60}")
     return description
 
 
 def _description(folder: Path) -> dict[str, Any]:
-    if not folder.is_dir():
+    with named_errors(folder):
+        is_folder = folder.is_dir()
+    if not is_folder:
         raise ModelFolderError(f"{folder}: no such model folder")
-    missing = [name for name in (CONFIG, WEIGHTS, TOKENIZER) if not (folder / name).is_file()]
+    missing = [name for name in (CONFIG, WEIGHTS, TOKENIZER) if not _is_readable(folder / name)]
     if missing:
         raise ModelFolderError(f"{folder}: not a complete model; missing {', '.join(missing)}")
     with named_errors(folder / CONFIG):
@@ -79,20 +84,25 @@ def _description(folder: Path) -> dict[str, Any]:
     return description
 
 
+def _is_readable(path: Path) -> bool:
+    """False if there is no such file. Raises ModelFolderError if there is something that cannot be read."""
+    with named_errors(path):
+        if not path.exists():
+            return False
+        if not path.is_file():
+            raise IsADirectoryError(0, "not a file")
+        path.open("rb").close()
+    return True
+
+
 def tensors(folder: Path) -> dict[str, Tensor]:
     """The weights. Raises ModelFolderError if one is not a number."""
-    found = load_file(folder / WEIGHTS)
-    for name, tensor in found.items():
-        if not tensor.isfinite().all():
-            raise ModelFolderError(f"expected numbers in {name}, got nan or infinity")
+    with named_errors(folder / WEIGHTS):
+        found = load_file(folder / WEIGHTS)
+        for name, tensor in found.items():
+            if not tensor.isfinite().all():
+                raise ModelFolderError(f"expected numbers in {name}, got nan or infinity")
     return found
-
-
-def check_depth(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Of the layers, before they are built: each has a weight of its own. Raises ModelFolderError."""
-    layers = config.get("num_layers", 1)
-    if layers > len(tensors):
-        raise ModelFolderError(f"expected weights of {layers} layers, got {len(tensors)} tensors in all")
 
 
 _DAMAGE = (
@@ -102,13 +112,16 @@ _DAMAGE = (
 
 @contextmanager
 def named_errors(folder: Path) -> Iterator[None]:
-    """Whatever goes wrong while something is made of a folder's files becomes a ModelFolderError."""
+    """Whatever goes wrong while something is made of a folder's files becomes a ModelFolderError with their path."""
     try:
         yield
     except _DAMAGE as error:
-        if isinstance(error, ElmanError) and not isinstance(error, ValueError):
+        if isinstance(error, ElmanError) and (not isinstance(error, ValueError) or str(error).startswith(f"{folder}")):
             raise
+        if isinstance(error, OSError) and error.strerror:
+            raise ModelFolderError(f"{error.filename or folder}: not readable ({error.strerror})") from None
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = f"expected {reason}, got none" if isinstance(error, KeyError) else reason
         raise ModelFolderError(f"{folder}: damaged ({reason})") from None
 
 
