@@ -88,9 +88,8 @@ def pretrain(
         trained_on = start.provenance
 
     def documents(sources: Sequence[str | Path], **further: Any) -> Documents:
-        return Documents(
-            sources, config.documents, text_column, encoding, trained_on=trained_on, say=once(events.found), **further
-        )
+        reading = config.documents, text_column, encoding
+        return Documents(sources, *reading, trained_on=trained_on, say=once(events.found), **further)
 
     documents(texts).check_columns(documents(validation), documents(leave_out))
     provenance = documents(texts).provenance
