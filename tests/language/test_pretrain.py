@@ -24,7 +24,7 @@ from elman.errors import (
 )
 from elman.language.scoring import document_losses
 from elman.nn import CELLS
-from elman.training import Interrupted, model_folder, run_folder
+from elman.training import FitEvents, Interrupted, model_folder, run_folder
 
 TEXTS, _ = make_reviews(50, ("bad", "good"))
 SMALL = {"embedding_dim": 6, "hidden_size": 7, "epochs": 2, "batch_size": 3, "bptt": 11, "min_count": 1}
@@ -35,23 +35,15 @@ def train(out, texts=(), **options):
     return language.pretrain(texts, out, config, at_hand=() if texts else TEXTS, **options)
 
 
-class Stopping:
+class Stopping(FitEvents):
     """Ctrl-C after a step."""
 
     def __init__(self, step):
         self.step = step
 
-    def stage(self, name): ...
-
-    def reached(self, count): ...
-
-    def epoch_started(self, *_): ...
-
     def step_done(self, step, model):
         if step.number == self.step:
             signal.raise_signal(signal.SIGINT)
-
-    def epoch_done(self, *_): ...
 
 
 def tensors(folder):
