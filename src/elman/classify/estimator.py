@@ -1,6 +1,7 @@
 """`TextClassifier`: the classifier as a scikit-learn estimator over lists of strings."""
 
 import inspect
+import warnings
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -22,7 +23,7 @@ from .fine_tune import adopt
 from .fit import fit
 from .given import grouped, labelled, pair, watched
 from .model import Classifier
-from .split import Split, class_numbers, find_classes, hold_out
+from .split import Split, class_numbers, find_classes, hold_out, split_notes
 from .teach import believed
 
 
@@ -106,6 +107,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             held_out = Split(held_texts, class_numbers(held_labels, classes, "validation"))
         elif config.validation_split:
             train, held_out = hold_out(train, classes, config.validation_split, config.seed, groups)
+            for note in split_notes(train, held_out, config.validation_split):
+                warnings.warn(note, stacklevel=2)
         if taught is not None:
             further_texts, opinions = pair(taught, "taught", "probabilities")
             further = believed(strings(further_texts, "row"), opinions, len(classes))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..text import LabelledTexts, read_labelled
-from .split import Labels, Split, class_numbers, find_classes, hold_out
+from .split import Labels, Split, class_numbers, find_classes, hold_out, split_notes
 
 
 @dataclass(frozen=True)
@@ -15,12 +15,14 @@ class Data:
         source: where it was read from.
         classes: [C] the labels of the training texts, sorted.
         held_out: by name ("validation", "test"), those that there are.
+        notes: sentences on what was done other than asked for.
     """
 
     source: str
     classes: Labels
     train: Split
     held_out: dict[str, Split]
+    notes: tuple[str, ...] = ()
 
     @property
     def texts_held_out(self) -> list[str]:
@@ -56,10 +58,12 @@ def read_data(
     rows = read(data, group_column)
     classes, numbers = find_classes(rows.labels)
     train, held_out = Split(rows.texts, numbers), {}
+    notes: list[str] = []
     for name, source in (("validation", validation), ("test", test)):
         if source is not None:
             held = read(source)
             held_out[name] = Split(held.texts, class_numbers(held.labels, classes, str(source)))
     if validation is None and share:
         train, held_out["validation"] = hold_out(train, classes, share, seed, rows.groups)
-    return Data(rows.source, classes, train, held_out)
+        notes = split_notes(train, held_out["validation"], share)
+    return Data(rows.source, classes, train, held_out, tuple(notes))

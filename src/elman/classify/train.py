@@ -118,6 +118,8 @@ def train(
         group_column=group_column,
         encoding=encoding,
     )
+    for note in read.notes:
+        events.found(note)
     if start:
         config = adopt(start, config)
     further = None
