@@ -152,7 +152,9 @@ def rounded(whole, share, seed):
     return sorted(rows)
 
 
-@pytest.mark.parametrize("sizes", [(12500, 12500), (3610, 3310), (1250, 1223, 1162, 896, 835, 86), (50, 30, 20)], ids=str)
+@pytest.mark.parametrize(
+    "sizes", [(12500, 12500), (3610, 3310), (1250, 1223, 1162, 896, 835, 86), (50, 30, 20)], ids=str
+)
 def test_classes_that_are_large_enough_are_held_out_each_on_its_own(sizes):
     """Of the sizes of IMDB, SST-2 and TREC-6: their splits stay what they were."""
     numbers = np.random.default_rng(1).permutation(np.repeat(np.arange(len(sizes)), sizes))

@@ -26,22 +26,26 @@ class Split:
 
     Attributes:
         probabilities: [B, C] of the classes, where labels are not certain; the class number is then the likeliest.
+        weights: [B] how much each counts, None if all count alike.
     """
 
     texts: list[str]
     numbers: Rows
     probabilities: NDArray[np.float32] | None = None
+    weights: NDArray[np.float64] | None = None
 
     def select(self, rows: Rows) -> "Split":
         probabilities = None if self.probabilities is None else self.probabilities[rows]
-        return Split([self.texts[row] for row in rows], self.numbers[rows], probabilities)
+        weights = None if self.weights is None else self.weights[rows]
+        return Split([self.texts[row] for row in rows], self.numbers[rows], probabilities, weights)
 
     def with_taught(self, taught: "Split") -> "Split":
-        """These texts, whose labels are certain, and others whose labels are not."""
+        """These texts, whose labels are certain, and others whose labels are not and that count 1 each."""
         assert self.probabilities is None and taught.probabilities is not None
         certain = np.eye(taught.probabilities.shape[1], dtype=np.float32)[self.numbers]
         numbers = np.concatenate([self.numbers, taught.numbers])
-        return Split(self.texts + taught.texts, numbers, np.concatenate([certain, taught.probabilities]))
+        weights = None if self.weights is None else np.concatenate([self.weights, np.ones(len(taught.texts))])
+        return Split(self.texts + taught.texts, numbers, np.concatenate([certain, taught.probabilities]), weights)
 
 
 def find_classes(labels: Sequence[Any]) -> tuple[Labels, Rows]:
@@ -103,18 +107,22 @@ def hold_out(
 
 def split_notes(train: Split, validation: Split, share: float) -> list[str]:
     """Sentences on what `hold_out` did where that is not the share asked for, of all rows and of each class."""
-    notes = []
-    held_out, rows = len(validation.texts), len(train.texts) + len(validation.texts)
-    if not _is_about(held_out, share * rows):
-        notes.append(
-            f"{held_out:,} of {rows:,} rows are held out for validation, {held_out / rows:.1%} instead of {share:.1%}: "
-            "equal texts and rows of one group stay on one side, and each class keeps a row to learn from"
-        )
     classes = np.union1d(train.numbers, validation.numbers)
     without = len(classes) - len(np.unique(validation.numbers))
-    if without:
-        notes.append(f"the validation part has no row of {without:,} of {len(classes):,} classes")
-    return notes
+    notes = [off_share(train, validation, share)]
+    notes += [f"the validation part has no row of {without:,} of {len(classes):,} classes"] if without else []
+    return [note for note in notes if note]
+
+
+def off_share(train: Split, validation: Split, share: float) -> str:
+    """How much `hold_out` held out, in a sentence; "" where that is about the share asked for."""
+    held_out, rows = len(validation.texts), len(train.texts) + len(validation.texts)
+    if _is_about(held_out, share * rows):
+        return ""
+    return (
+        f"{held_out:,} of {rows:,} rows are held out for validation, {held_out / rows:.1%} instead of {share:.1%}: "
+        "equal texts and rows of one group stay on one side, and each class keeps a row to learn from"
+    )
 
 
 def _is_about(rows: int, expected: float) -> bool:

@@ -27,6 +27,7 @@ from .summary import layers
 from .teach import check_taught, taught_split
 from .unlabelled import pretrained
 from .vectors import with_width
+from .weights import check_class_weight
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def train(
         group_column=group_column,
         encoding=encoding,
     )
+    check_class_weight(config.class_weight, read.classes.tolist())
     for note in read.notes:
         events.found(note)
     if start:

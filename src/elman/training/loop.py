@@ -27,8 +27,8 @@ class Task(Protocol):
     def batches(self, epoch: int) -> Sequence[Any]:
         """The batches of an epoch in order, the same at every call."""
 
-    def loss(self, model: torch.nn.Module, batch: Any) -> tuple[Tensor, int | None, int]:
-        """Mean loss, number of right answers if they are counted, and number of examples.
+    def loss(self, model: torch.nn.Module, batch: Any) -> tuple[Tensor, float | None, int]:
+        """Mean loss, number of right answers (or their weight) if they are counted, and number of examples.
 
         A batch may have an attribute `rate_scale`, by which the learning rate of its step is multiplied. A gradient
         that is already in the parameters when this returns is added to that of the loss.
@@ -85,7 +85,7 @@ class _Sums:
     """Running sums of an epoch, its gradient norms, and the rate of its newest step."""
 
     loss: float = 0.0
-    correct: int | None = 0
+    correct: float | None = 0
     count: int = 0
     norms: list[float] = field(default_factory=list)
     clipped: int = 0
