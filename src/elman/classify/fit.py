@@ -26,6 +26,8 @@ from .task import ClassificationTask, Labelled
 from .vectors import StartVectors, with_width
 from .weights import Weights
 
+_BINS = 40
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -188,12 +190,21 @@ def data_summary(ids: RaggedIds, texts: list[str], max_length: int) -> dict[str,
         "rows": len(texts),
         "tokens": int(lengths.sum()),
         "length_quantiles": [int(q) for q in quantiles],
-        "length_histogram": [[int(v) for v in side] for side in np.histogram(lengths, bins=40)],
+        "length_histogram": length_histogram(lengths),
         "cut": int((lengths > max_length).sum()) if max_length else 0,
         "empty": int((lengths == 0).sum()),
         "repeated": len(texts) - len(set(texts)),
         "coverage": float((ids.ids != UNKNOWN_ID).mean()) if len(ids.ids) else 1.0,
     }
+
+
+def length_histogram(lengths: NDArray[np.int64]) -> list[list[int]]:
+    """Counts and edges of at most 40 bins of equal width, a whole number; a bin is without its upper edge."""
+    low, high = (int(lengths.min()), int(lengths.max())) if len(lengths) else (0, 0)
+    width = -(-(high - low + 1) // _BINS)
+    edges = np.arange(low, high + 1 + width, width)
+    counts = np.bincount((lengths - low) // width, minlength=len(edges) - 1)
+    return [counts.tolist(), edges.tolist()]
 
 
 def _fingerprint(config: ClassifierConfig, prepared: Prepared) -> str:

@@ -48,7 +48,7 @@ class Listener:
         """A step is taken; its gradients are still in the parameters."""
 
     def epoch_done(self, epoch: Epoch, is_best: bool) -> None:
-        """An epoch is over and validated."""
+        """An epoch is over and validated; the model has the weights that were, averaged ones if there are."""
 
 
 class FitEvents(Listener):
@@ -241,8 +241,12 @@ class Trainer:
             self._best = {**_copy(self.model), **{name: tensor.clone() for name, tensor in self._average.items()}}
         self._epoch, self._in_epoch, self._sums = self._epoch + 1, 0, _Sums()
         self._average_if_stuck()
-        for listener in self._listeners:
-            listener.epoch_done(epoch, is_best)
+
+        def tell() -> None:
+            for listener in self._listeners:
+                listener.epoch_done(epoch, is_best)
+
+        self._with_average(tell)
         self._save()
 
     def _patience_is_out(self) -> bool:
