@@ -108,6 +108,8 @@ def test_a_run_that_came_apart_did_not_overfit():
     judgement = learning_verdict(history((0.6, 0.7, 0.5, 0.8), (3.0, 0.5, 4.0, 0.5)))
     assert judgement.sentence.startswith("Training came apart after epoch 1") and not judgement.is_fine
     assert "from 0.600 to 3.000" in judgement.sentence
+    level = learning_verdict(history((0.6, 0.7, 0.5, 0.8), (0.61, 0.7, 0.6, 0.79)))
+    assert "while the training loss stayed near 0.610" in level.sentence
 
 
 @pytest.mark.parametrize("lengths", [range(2, 14), [5, 5, 5], [0, 0, 1], range(40), range(41), [3, 1000], [7]])

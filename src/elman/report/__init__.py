@@ -4,7 +4,7 @@ from .classifier import write_report
 from .comparison import write_comparison
 from .diagnosis import write_diagnosis
 from .flow_plots import diagnosis_figures
-from .language import write_language_report
+from .language import perplexity_verdict, write_language_report
 from .memory import memory_tables, write_memory
 from .verdict import (
     Judgement,
@@ -24,6 +24,7 @@ __all__ = [
     "learning_verdict",
     "memory_tables",
     "overfitting_verdict",
+    "perplexity_verdict",
     "write_comparison",
     "write_diagnosis",
     "write_language_report",

@@ -15,6 +15,7 @@ _NOISE = 0.02  # nats a token, that two losses must differ by
 _ERRORS = 3  # sampling errors, from which an effect is none of chance
 _LEAST = 0.01  # nats a token, from which it matters
 _SMALLEST_EFFECT = 0.1  # nats a token, that an axis spans at least
+_APART = 0.3  # nats a token, by which the losses of a run that came apart have risen
 _WIDE = 10  # from this ratio of the largest perplexity to the smallest on the axis is logarithmic
 
 
@@ -72,7 +73,7 @@ def perplexity_verdict(history: list[dict[str, Any]], measure: str, guess: float
                 f"Overfitting from epoch {best['epoch']} on: {rose} while that of training fell to "
                 f"{_figure(last['train_loss'])}. {kept} More dropout or text would help; more epochs will not.",
             )
-        if last["train_loss"] > best["train_loss"] + _NOISE:
+        if min(last[name] - best[name] for name in ("train_loss", "validation_loss")) > _APART:
             return Judgement(
                 False,
                 f"Training came apart after epoch {best['epoch']}: {rose}, and that of training to "

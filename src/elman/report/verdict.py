@@ -43,16 +43,17 @@ def learning_verdict(
         return Judgement(False, f"{chance} {_on_training(watched, best)} {kept}")
     if last["validation_loss"] > 1.1 * lowest["validation_loss"] and last["epoch"] > lowest["epoch"]:
         rose = f"the validation loss rose from {lowest['validation_loss']:.3f} to {last['validation_loss']:.3f}"
-        if last["train_loss"] >= lowest["train_loss"]:
+        if last["train_loss"] > 1.1 * lowest["train_loss"]:
             return Judgement(
                 False,
                 f"Training came apart after epoch {lowest['epoch']}: {rose}, and the training loss from "
                 f"{lowest['train_loss']:.3f} to {last['train_loss']:.3f}. {kept} A lower learning_rate or clip_norm "
                 "would help.",
             )
+        went = "fell to" if last["train_loss"] < lowest["train_loss"] else "stayed near"
         return Judgement(
             False,
-            f"Overfitting from epoch {lowest['epoch']} on: {rose} while the training loss fell to "
+            f"Overfitting from epoch {lowest['epoch']} on: {rose} while the training loss {went} "
             f"{last['train_loss']:.3f}. {kept} More dropout, word_dropout or data would help; more epochs will not.",
         )
     if gap > 0.05:
