@@ -143,6 +143,8 @@ def _typed(default: Any, name: str, value: Any) -> Any:
             value = value.item()
     if isinstance(value, PurePath):
         value = str(value)
+    if wanted is str and isinstance(value, dict):  # a table of TOML; settings are plain values
+        value = json.dumps(value, ensure_ascii=False, default=str)
     if wanted is float and type(value) is int:
         value = float(value)
     if type(value) is not wanted:

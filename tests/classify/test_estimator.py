@@ -4,9 +4,15 @@ import datetime
 
 import numpy as np
 import pytest
+from scipy.special import expit, softmax
+from sklearn import config_context
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.exceptions import DataConversionWarning, NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks
@@ -185,7 +191,6 @@ def test_bad_input(texts, labels, error, message):
         np.array(["2020", "2021"], "datetime64[ns]"),
         [b"bad", b"good"],
         [(1, 2), (3,)],
-        np.array([["bad"], ["good"]]),
     ],
     ids=lambda labels: type(labels[0]).__name__,
 )
@@ -193,6 +198,108 @@ def test_labels_that_no_saved_model_could_hold(labels):
     texts = make_reviews(20)[0]
     with pytest.raises(LabelError, match="row 1: expected a string, a number or a boolean as label, got "):
         elman.TextClassifier(**SMALL).fit(texts, list(labels) * 10)
+
+
+def frame(rows):
+    return pytest.importorskip("pandas").DataFrame(rows)
+
+
+@pytest.mark.parametrize("column", [np.array, list, frame], ids=lambda kind: kind.__name__)
+def test_labels_in_a_column_are_taken_with_scikit_learns_warning(fitted, reviews, column):
+    texts, labels = reviews
+    with pytest.warns(DataConversionWarning, match=r"A column-vector y was passed .* using ravel\(\)"):
+        model = elman.TextClassifier(**SMALL).fit(texts, column([[label] for label in labels]))
+    assert np.array_equal(model.predict_proba(texts), fitted.predict_proba(texts))
+    with pytest.warns(DataConversionWarning):
+        elman.TextClassifier(**SMALL).fit(texts, labels, validation=(texts[:9], column([[y] for y in labels[:9]])))
+
+
+@pytest.mark.parametrize("table", [np.array, frame])
+def test_labels_in_two_columns_are_refused_in_scikit_learns_words(reviews, table):
+    with pytest.raises(LabelError, match=r"y should be a 1d array, got an array of shape \(240, 2\) instead\."):
+        elman.TextClassifier(**SMALL).fit(reviews[0], table([[label, label] for label in reviews[1]]))
+
+
+@pytest.mark.parametrize("value", [0.5, float("inf"), np.float32(1e-3)])
+def test_continuous_targets_are_refused_in_scikit_learns_words(reviews, value):
+    labels = [float(label == "good") for label in reviews[1]]
+    assert elman.TextClassifier(**{**SMALL, "epochs": 1}).fit(reviews[0], labels).classes_.tolist() == [0, 1]
+    labels[2] = value
+    message = r"Unknown label type: continuous\. Maybe you are trying to fit a classifier, .* Row 3: "
+    with pytest.raises(LabelError, match=message):
+        elman.TextClassifier(**SMALL).fit(reviews[0], labels)
+
+
+def test_scores_logarithms_and_probabilities_agree():
+    texts, labels = make_reviews(90, ("bad", "good", "odd"))
+    for classes in (2, 3):
+        rows = [row for row in range(90) if row % 3 < classes]
+        own = [texts[row] for row in rows]
+        model = elman.TextClassifier(**SMALL).fit(own, [labels[row] for row in rows])
+        probabilities, scores = model.predict_proba(own), model.decision_function(own)
+        np.testing.assert_allclose(np.exp(model.predict_log_proba(own)), probabilities, atol=1e-6)
+        if classes == 2:
+            assert scores.shape == (60,) and model.decision_function([]).shape == (0,)
+            np.testing.assert_allclose(expit(scores), probabilities[:, 1], atol=1e-6)
+            assert ((scores > 0) == (model.predict(own) == model.classes_[1])).all()
+        else:
+            assert scores.shape == (90, 3)
+            np.testing.assert_allclose(softmax(scores, axis=1), probabilities, atol=1e-6)
+    model.classifier_.scales = (1e4, 1e4)
+    assert np.isfinite(model.predict_log_proba(own)).all() and (model.predict_proba(own) == 0).any()
+
+
+def test_a_split_that_is_not_the_share_is_said(reviews):
+    same = ["one text"] * 200 + reviews[0][:40]
+    with pytest.warns(UserWarning, match="of 240 rows are held out for validation, .* instead of 10.0%"):
+        elman.TextClassifier(**{**SMALL, "epochs": 1}).fit(same, ["good"] * 200 + ["bad"] * 40)
+
+
+def weighted_tools():
+    def pipeline(**settings):
+        return make_pipeline(FunctionTransformer(lambda x: [t.upper() for t in x]), quick(**settings))
+
+    def quick(**settings):
+        return elman.TextClassifier(**{**SMALL, "epochs": 4, **settings})
+
+    return {
+        "cross_val_score": lambda x, y, w: cross_val_score(quick(), x, y, cv=2, params={"sample_weight": w}).mean(),
+        "area under the curve": lambda x, y, w: cross_val_score(quick(), x, y, cv=2, scoring="roc_auc_ovr").mean(),
+        "GridSearchCV": lambda x, y, w: (
+            GridSearchCV(quick(), {"class_weight": [{"bad": 2.0}, "balanced", None]}, cv=2)
+            .fit(x, y, sample_weight=w)
+            .score(x, y)
+        ),
+        "CalibratedClassifierCV": lambda x, y, w: (
+            CalibratedClassifierCV(quick(), cv=2).fit(x, y, sample_weight=w).score(x, y)
+        ),
+        "Pipeline": lambda x, y, w: pipeline().fit(x, y, textclassifier__sample_weight=w).score(x, y),
+        "VotingClassifier": lambda x, y, w: (
+            VotingClassifier([("a", quick()), ("b", quick(seed=1))], voting="soft")
+            .fit(x, y, sample_weight=w)
+            .score(x, y)
+        ),
+        "StackingClassifier": lambda x, y, w: (
+            StackingClassifier([("a", quick())], LogisticRegression(), cv=2).fit(x, y, sample_weight=w).score(x, y)
+        ),
+        "OneVsRestClassifier": lambda x, y, w: OneVsRestClassifier(quick()).fit(x, y).score(x, y),
+    }
+
+
+@pytest.mark.parametrize("tool", weighted_tools())
+@pytest.mark.parametrize("classes", [2, 3])
+def test_scikit_learn_tools_with_weights(tool, classes):
+    texts, labels = make_reviews(120, ("bad", "good", "odd")[:classes])
+    weights = np.random.default_rng(0).integers(1, 3, 120)
+    assert weighted_tools()[tool](texts, labels, weights) > 0.7
+
+
+def test_metadata_routing(reviews):
+    with config_context(enable_metadata_routing=True):
+        model = elman.TextClassifier(**SMALL).set_fit_request(sample_weight=True, groups=True)
+        model.set_score_request(sample_weight=True)
+        metadata = {"sample_weight": np.ones(240), "groups": np.arange(240) // 2}
+        assert cross_val_score(model, *reviews, cv=GroupKFold(2), params=metadata).mean() > 0.7
 
 
 def test_labels_and_groups_may_come_one_by_one(fitted, reviews):
@@ -207,7 +314,7 @@ def test_labels_and_groups_may_come_one_by_one(fitted, reviews):
         ((["a", "b", "c"], ["bad", "good"]), DataError, "one label per text, got 3 texts and 2 labels"),
         (([], []), DataError, "expected validation texts to watch, got none"),
         ((["a"], None), DataError, "expected a list of labels, got a NoneType"),
-        ((["a"], [["bad"]]), LabelError, r"row 1: expected a string, .* got \['bad'\]"),
+        ((["a"], [["bad", "bad"]]), LabelError, r"row 1: expected a string, .* got \['bad', 'bad'\]"),
         ((["a"], ["odd"]), LabelError, "validation, row 1: the label 'odd' was not in the training data"),
         (["a", "b", "c"], DataError, r"validation to be \(texts, labels\), got a list of 3"),
         (5, DataError, r"validation to be \(texts, labels\), got a int"),
@@ -240,7 +347,7 @@ def test_groups_stay_on_one_side_of_the_split():
     texts, labels = make_reviews(60)
     with pytest.raises(SplitError, match="expected one group per text, got 2 groups and 60 texts"):
         elman.TextClassifier(epochs=1).fit(texts, labels, groups=["a", "b"])
-    with pytest.raises(SplitError, match="leaves 2 classes without a training row"):
+    with pytest.raises(SplitError, match="finds no row to hold out: equal texts and rows of one group stay"):
         elman.TextClassifier(epochs=1).fit(texts, labels, groups=["one film"] * 60)
     for unhashable in ([["a"]] * 60, np.zeros((60, 2))):
         with pytest.raises(DataError, match="row 1: expected a group such as a string or a number, got "):
@@ -254,7 +361,7 @@ def test_groups_where_nothing_is_held_out():
             elman.TextClassifier(epochs=1, **settings).fit(texts, labels, groups=range(60), **how)
 
 
-@pytest.mark.parametrize("call", ["predict", "predict_proba"])
+@pytest.mark.parametrize("call", ["predict", "predict_proba", "predict_log_proba", "decision_function"])
 def test_one_that_is_not_fitted_says_so(call):
     with pytest.raises(NotFittedError):
         getattr(elman.TextClassifier(), call)(["a"])

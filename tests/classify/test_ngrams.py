@@ -20,7 +20,7 @@ def encoded(rows=200, classes=("bad", "good"), seed=0):
 
 def fit(classes=("bad", "good")):
     texts, ids, numbers = encoded(classes=classes)
-    return texts, ids, numbers, *NGrams.fit(ids, numbers, len(classes), 2, balanced=False, seed=0)
+    return texts, ids, numbers, *NGrams.fit(ids, numbers, len(classes), 2, seed=0)
 
 
 @pytest.mark.parametrize("classes", [("bad", "good"), ("bad", "good", "odd")], ids=len)
@@ -95,7 +95,7 @@ def test_a_label_cannot_be_read_off_noise():
     texts, _ = make_reviews(600)
     ids = TextTokenizer.fit(texts).encode(texts)
     numbers = np.random.default_rng(0).integers(0, 2, 600)
-    ngrams, evidence = NGrams.fit(ids, numbers, 2, 3, balanced=False, seed=0)
+    ngrams, evidence = NGrams.fit(ids, numbers, 2, 3, seed=0)
     rows = np.repeat(np.arange(600), ids.lengths)
     blind = evidence.features(np.arange(len(ids.ids)), rows).sum(1)
     told = ngrams.evidence(ids).features(np.arange(len(ids.ids)), rows).sum(1)

@@ -21,7 +21,7 @@ from elman.nn import LSTM, RNN
         (Memory(300, "open", 900.0), 0.7, "healthy", ["all 300 steps"]),
         (Memory(200, "below", 200.0), 0.7, "healthy", ["200 steps (texts have 200)"]),
         (Memory(199, "below", 199.0), 0.1, "vanishing", ["after 199 steps"]),
-        (Memory(5, "cut", 5.0), 0.7, "vanishing", ["bptt_truncate", "after 5 steps, of 200"]),
+        (Memory(5, "cut", 5.0), 0.7, "truncated", ["bptt_truncate", "after 5 steps, of 200", "factor of 100"]),
         (Memory(200, "cut", 200.0), 0.1, "healthy", ["200 steps"]),
     ],
 )
@@ -90,7 +90,7 @@ def test_a_gradient_that_is_cut_off_is_not_the_cells_fault():
     settings = {"bptt_truncate": 5, "pooling": "last", "init": "chrono", "memory": 90}
     found = diagnose(flow, settings=settings)
     assert found["memory"] == {"steps": 5, "end": "cut", "projected": 5.0}
-    assert found["verdict"]["kind"] == "vanishing" and "bptt_truncate ends" in found["verdict"]["reason"]
+    assert found["verdict"]["kind"] == "truncated" and "bptt_truncate ends" in found["verdict"]["reason"]
     assert [r["flag"] for r in found["remedies"]] == ["--bptt-truncate 0", "--pooling mean"]
     assert "dc" not in found["layers"][0]["gradient"]
     layer.bptt_truncate = None

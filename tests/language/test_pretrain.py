@@ -23,6 +23,7 @@ from elman.errors import (
     UsageError,
 )
 from elman.language.scoring import document_losses
+from elman.language.surprise import _error
 from elman.nn import CELLS
 from elman.training import FitEvents, Interrupted, model_folder, run_folder
 
@@ -103,6 +104,32 @@ def test_it_learns_and_the_run_folder_is_whole(tmp_path):
     assert {path.name for path in run_folder._own(tmp_path / "lm")} == names
     assert any((tmp_path / "lm" / "tensorboard").iterdir())
     assert json.loads((tmp_path / "lm" / "metrics.json").read_text())["validation"] == run.metrics["validation"]
+
+
+def test_a_model_is_judged_against_how_often_words_occur(tmp_path):
+    """Of words in random order there is nothing else to learn."""
+    draws = np.random.default_rng(0)
+    texts = [" ".join(draws.choice(["a", "b", "c", "d"], 12, p=[0.6, 0.2, 0.1, 0.1])) for _ in range(80)]
+    config = language.resolve(**{**SMALL, "validation_split": 0.25})
+    run = language.pretrain((), tmp_path / "run", config, at_hand=texts)
+    train, validation = (run.fitted.summary[name] for name in ("train", "validation"))
+    assert 1.0 < validation["guess"] < 1.6 and abs(train["guess"] - validation["guess"]) < 0.1
+    assert not run.learning.is_fine and "Nothing was learned of the order of words" in run.learning.sentence
+    page = (tmp_path / "run/report.html").read_text()
+    assert f'<p class="verdict">{run.learning.sentence}' in page
+    ordered = [" ".join(["a", "b", "c", "d"] * 3 + ["e", "f"] * (row % 7)) for row in range(40)]
+    sizes = {"hidden_size": 16, "embedding_dim": 16, "epochs": 8, "learning_rate": 0.02}
+    config = language.resolve(**{**SMALL, **sizes, "validation_split": 0.25})
+    learned = language.pretrain((), tmp_path / "ordered", config, at_hand=ordered)
+    assert learned.learning.is_fine
+
+
+def test_the_sampling_error_of_context_is_that_of_whole_pieces():
+    """Values of one piece that are all alike are one value."""
+    draws = np.random.default_rng(0).normal(size=50)
+    alike = np.repeat(draws, 7)
+    assert _error(alike, np.repeat(np.arange(50), 7)) == pytest.approx(draws.std() / 50**0.5)
+    assert _error(draws, np.arange(50)) == pytest.approx(draws.std() / 50**0.5)
 
 
 def test_going_on_keeps_vocabulary_and_network(tmp_path):

@@ -1,11 +1,19 @@
 """The page of a language model's run: its sentences, plots and shaded words."""
 
 import math
+import re
 
 import pytest
 
 from elman.report import write_language_report
-from elman.report.language import context_curve, perplexity_curve, perplexity_verdict, rate_curve, shaded
+from elman.report.language import (
+    context_curve,
+    context_sentence,
+    perplexity_curve,
+    perplexity_verdict,
+    rate_curve,
+    shaded,
+)
 
 
 def history(*losses):
@@ -28,7 +36,60 @@ def history(*losses):
 )
 def test_verdict(losses, parts):
     for part in parts:
-        assert part in perplexity_verdict(history(*losses), "perplexity")
+        assert part in perplexity_verdict(history(*losses), "perplexity").sentence
+
+
+@pytest.mark.parametrize(
+    ("losses", "guess", "parts"),
+    [
+        ([(7.0, 6.5), (6.5, 6.35)], 6.3, ["Nothing was learned of the order of words", "perplexity of 544.6", "572.5"]),
+        ([(6.2, 6.299)], 6.3, ["Nothing was learned of the order of words"]),
+        (
+            [(5.0, 5.0), (9.0, 9.5)],
+            6.3,
+            ["Training came apart after epoch 1", "rose to 1.336e+04", "to 8103", "clip_norm"],
+        ),
+    ],
+)
+def test_a_model_that_learned_nothing_or_came_apart_is_not_praised(losses, guess, parts):
+    judgement = perplexity_verdict(history(*losses), "perplexity", guess)
+    assert not judgement.is_fine
+    for part in parts:
+        assert part in judgement.sentence
+    assert perplexity_verdict(history((5.0, 5.0), (4.0, 4.5)), "perplexity", 6.3).is_fine
+
+
+def context(*rows):
+    names = ("first", "last", "loss", "error")
+    return [dict(zip(names, row, strict=True), tokens=40) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (
+            [(8, 15, 0.02, 0.01), (16, 31, 1e-5, 1e-7)],
+            "to know only the last 8 tokens costs at most 0.020 ± 0.010 nats",
+        ),
+        ([(0, 0, 0.007, 0.004), (1, 1, -0.003, 0.005)], "No effect beyond the noise: .* at most 0.007 ± 0.004 nats"),
+        ([(0, 0, 1.0, 0.01), (1, 1, 0.004, 0.003)], "stand more than 1 token back make no difference"),
+        ([(0, 0, 1.0, 0.01), (1, 1, 0.5, 0.1), (2, 3, 0.01, 0.1)], "stand more than 2 tokens back make no difference"),
+        ([(0, 0, 1.0, 0.01), (1, 1, 0.5, 0.1), (2, 3, 0.4, 0.1)], "still help that stand more than 2 tokens back"),
+    ],
+)
+def test_what_is_concluded_of_the_context_is_beyond_its_noise(rows, words):
+    assert re.search(words, context_sentence(context(*rows)))
+    old = [{key: value for key, value in row.items() if key != "error"} for row in context(*rows)]
+    assert context_sentence(old) and context_curve(old)
+
+
+def test_noise_does_not_fill_the_picture():
+    axes = context_curve(context((0, 0, 0.007, 0.004), (1, 1, -0.003, 0.005))).axes[0]
+    low, high = axes.get_ylim()
+    assert high - low >= 0.1 and low < 0 < high
+    axes = perplexity_curve(history((5.0, 5.0), (4.999, 4.9995)), "perplexity").axes[0]
+    low, high = axes.get_ylim()
+    assert high - low >= 0.05 * math.exp(4.999)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +118,7 @@ def test_the_curve_of_context(tmp_path):
     rows = [{"first": a, "last": b, "tokens": 30, "loss": 1 / (1 + a)} for a, b in [(0, 0), (1, 1), (2, 3)]]
     figure = context_curve(rows)
     figure.savefig(tmp_path / "a.png")
-    assert figure.axes[0].get_lines()[1].get_ydata().tolist() == [1, 1 / 2, 1 / 3]
+    assert list(figure.axes[0].get_lines()[1].get_ydata()) == [1, 1 / 2, 1 / 3]
     assert context_curve(rows[:1]) is None is context_curve([])
 
 

@@ -1,11 +1,22 @@
 """The verdict in words, and plots of any shape."""
 
+import itertools
 import warnings
 
+import numpy as np
 import pytest
 
+from elman.classify.fit import length_histogram
 from elman.errors import RunFolderError
-from elman.report import clipping_verdict, overfitting_verdict, plots, write_comparison, write_memory
+from elman.report import (
+    chance_sentence,
+    clipping_verdict,
+    learning_verdict,
+    overfitting_verdict,
+    plots,
+    write_comparison,
+    write_memory,
+)
 
 
 def history(*rows):
@@ -31,6 +42,108 @@ def test_verdict(rows, parts):
     words = overfitting_verdict(history(*rows))
     for part in parts:
         assert part in words
+
+
+def figures(*rows, recalls=None):
+    """Of validation texts with so many of each class."""
+    classes = [{"rows": count, "recall": recall} for count, recall in zip(rows, recalls or rows, strict=True)]
+    return {"rows": sum(rows), "per_class": classes}
+
+
+CHANCE = "The network has learned nothing that can be told from chance"
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "rows", "learned"),
+    [
+        ([0.337], (100, 100, 100), False),
+        ([0.33, 0.40, 0.35], (100, 100, 100), False),  # 2.4 sampling errors, the best of three
+        ([0.33, 0.45, 0.35], (100, 100, 100), True),
+        ([0.90], (900, 100), False),
+        ([0.95], (900, 100), True),
+        ([0.91], (900, 100), False),
+        ([0.50], (900, 100), False),
+        ([0.60], (10, 10), False),
+        ([0.95], (10, 10), True),
+        ([0.52], (5000, 5000), True),
+        ([1.0], (50, 0), False),  # of one class
+        ([1.0], (50, 50), True),
+    ],
+)
+def test_what_was_learned_is_judged_against_the_most_frequent_class(accuracies, rows, learned):
+    epochs = history(*[(1.0, accuracy, 1.0, accuracy) for accuracy in accuracies])
+    judgement = learning_verdict(epochs, figures(*rows))
+    assert judgement.sentence.startswith(CHANCE) != learned and judgement.is_fine == learned
+    assert overfitting_verdict(epochs).startswith("No overfitting")  # nothing to judge against
+    assert (chance_sentence(epochs, figures(*rows)) == "") == learned
+    assert chance_sentence(epochs, None) == chance_sentence(epochs, {}) == chance_sentence([], figures(*rows)) == ""
+
+
+def test_labels_without_relation_to_the_texts():
+    judgement = learning_verdict(history((1.1, 0.34, 1.1, 0.337)), figures(100, 100, 100))
+    for part in (CHANCE, "0.337 of the 300 validation texts", "0.333 ± 0.027", "a higher learning_rate"):
+        assert part.lower() in judgement.sentence.lower()
+    by_heart = learning_verdict(history((1.1, 0.34, 1.1, 0.337), (0.1, 0.98, 3.0, 0.33)), figures(100, 100, 100))
+    assert by_heart.sentence.startswith(CHANCE) and "by heart (accuracy 0.980)" in by_heart.sentence
+
+
+def test_random_answers_are_seldom_praised():
+    draws = np.random.default_rng(0)
+    praised = 0
+    for _ in range(300):
+        accuracies = draws.binomial(200, 1 / 3, 8) / 200
+        praised += not chance_sentence(history(*[(1.1, a, 1.1, a) for a in accuracies]), figures(67, 67, 66))
+    assert praised <= 9  # one in a hundred is allowed
+
+
+def test_classes_that_are_weighed_are_judged_by_their_recall():
+    epochs = history((1.0, 0.5, 1.0, 0.6))
+    assert learning_verdict(epochs, figures(900, 100, recalls=(0.55, 0.95)), weighted=True).is_fine
+    judgement = learning_verdict(epochs, figures(900, 100, recalls=(0.6, 0.45)), weighted=True)
+    assert not judgement.is_fine and "0.525 is the mean recall of the 2 classes" in judgement.sentence
+    assert "gives 0.500 ± 0.026" in judgement.sentence
+
+
+def test_a_run_that_came_apart_did_not_overfit():
+    judgement = learning_verdict(history((0.6, 0.7, 0.5, 0.8), (3.0, 0.5, 4.0, 0.5)))
+    assert judgement.sentence.startswith("Training came apart after epoch 1") and not judgement.is_fine
+    assert "from 0.600 to 3.000" in judgement.sentence
+    level = learning_verdict(history((0.6, 0.7, 0.5, 0.8), (0.61, 0.7, 0.6, 0.79)))
+    assert "while the training loss stayed near 0.610" in level.sentence
+
+
+@pytest.mark.parametrize("lengths", [range(2, 14), [5, 5, 5], [0, 0, 1], range(40), range(41), [3, 1000], [7]])
+def test_bins_of_lengths_are_whole_and_have_no_holes(lengths):
+    lengths = np.array(list(lengths))
+    counts, edges = length_histogram(lengths)
+    assert len(edges) == len(counts) + 1 <= 41 and all(type(value) is int for value in counts + edges)
+    widths = set(np.diff(edges).tolist())
+    assert len(widths) == 1 and edges[0] == lengths.min() and edges[-2] <= lengths.max() < edges[-1]
+    assert counts == [int(((lengths >= a) & (lengths < b)).sum()) for a, b in itertools.pairwise(edges)]
+    plots.lengths([counts, edges], 4)
+    assert plots.whole_bins(counts, edges) == (counts, edges)
+    assert length_histogram(np.zeros(0, np.int64)) == [[0], [0, 1]]
+
+
+@pytest.mark.parametrize("lengths", [list(range(2, 19)) * 3, [5, 5], [3, 3, 9], list(range(100))])
+def test_histograms_of_older_runs_are_drawn_by_length(lengths):
+    """They had edges of np.histogram cut to whole numbers, of which several were the same."""
+    old = [[int(value) for value in side] for side in np.histogram(lengths, bins=40)]
+    counts, _ = plots.whole_bins(*old)
+    if max(lengths) - min(lengths) < 40 and len(set(lengths)) > 1:
+        assert counts == [lengths.count(length) for length in range(min(lengths), max(lengths) + 1)]
+    assert sum(counts) == len(lengths)
+    plots.lengths(old, 0)
+
+
+def test_accuracies_are_drawn_with_their_sampling_error():
+    epochs = history(*[(1.1, a, 1.1, a) for a in (0.333, 0.337)])
+    axes = plots.curve(epochs, "accuracy", figures(100, 100, 100)).axes[0]
+    low, high = axes.get_ylim()
+    assert high - low > 4 * (0.333 * 0.667 / 300) ** 0.5 and low < 1 / 3 < high
+    assert "most frequent class" in {text.get_text() for text in axes.get_legend().get_texts()}
+    low, high = plots.curve(history((1.1, 0.3, 1.1, 0.3), (1.0999, 0.3, 1.0999, 0.3)), "loss").axes[0].get_ylim()
+    assert high - low == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(

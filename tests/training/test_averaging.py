@@ -49,6 +49,35 @@ def test_the_average_begins_when_no_recent_loss_is_lower_and_is_a_plain_mean(int
             assert not torch.allclose(validated, newest)
 
 
+class Seen(Listener):
+    """A listener that keeps the weights that it is shown at the end of each epoch."""
+
+    def __init__(self):
+        self.weights, self.network = [], None
+
+    def step_done(self, step, model):
+        self.network = model
+
+    def epoch_done(self, epoch, is_best):
+        self.weights.append(self.network.weight.detach().clone())
+
+
+@pytest.mark.parametrize("settings", [{"average": 0.9}, {"average_on_plateau": 1}, {}], ids=str)
+def test_listeners_are_shown_the_weights_that_were_validated(settings):
+    """So what is measured by epoch is of the weights that may be kept."""
+    losses = [3.0, 4.0, 3.5, 2.5, 2.6, 2.7]
+    task, seen = Stuck(losses), Seen()
+    network = model()
+    Trainer(network, task, TrainingSettings(epochs=6, optimizer="sgd", **settings), listeners=[seen]).fit()
+    assert len(seen.weights) == 6
+    for shown, validated in zip(seen.weights, task.validated_weights, strict=True):
+        assert torch.equal(shown, validated)
+    assert torch.equal(network.weight, seen.weights[3])
+    alone = model()
+    Trainer(alone, Stuck(losses), TrainingSettings(epochs=6, optimizer="sgd", **settings)).fit()
+    assert torch.equal(alone.weight, network.weight)
+
+
 @pytest.mark.parametrize("stop_at", [10, 23])
 def test_a_run_that_averages_resumes_to_the_bit(tmp_path, stop_at):
     settings = TrainingSettings(epochs=6, average_on_plateau=1, optimizer="sgd", learning_rate=3.0)

@@ -58,7 +58,11 @@ def compare(
 
 
 def comparison_row(preset: str, run: Run) -> dict[str, Any]:
-    """The figures users compare; `gap` is training minus validation accuracy in the epoch that was kept."""
+    """The figures users compare.
+
+    `gap` is training minus validation accuracy in the epoch that was kept; `verdict` what the curves say, and `is_fine`
+    whether that is nothing to mend; `rows` how many texts each accuracy is of.
+    """
     history = run.fitted.history
     kept = history[best_epoch(history)] if history else None
     watched = kept is not None and kept.validation_accuracy is not None
@@ -66,8 +70,11 @@ def comparison_row(preset: str, run: Run) -> dict[str, Any]:
         "preset": preset,
         "validation_accuracy": run.metrics.get("validation", {}).get("accuracy"),
         "test_accuracy": run.metrics.get("test", {}).get("accuracy"),
+        "rows": {split: figures["rows"] for split, figures in run.metrics.items()},
         "seconds_per_epoch": sum(epoch.seconds for epoch in history) / max(1, len(history)),
         "epochs": len(history),
         "parameters": sum(layer.parameters for layer in layers(run.fitted.classifier)),
+        "verdict": run.learning.sentence,
+        "is_fine": run.learning.is_fine,
         "gap": (kept.train_accuracy or 0.0) - (kept.validation_accuracy or 0.0) if kept and watched else None,
     }

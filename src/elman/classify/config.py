@@ -16,11 +16,10 @@ from ..settings import choose, read_toml, setting, within
 from ..settings import resolve as resolve_settings
 from ..text import KEEP, TextSettings
 from ..training import SCHEDULES, TrainingSettings
+from .weights import NONE, as_setting, weights_by_class
 
 BOTH = "both"
 DIRECTIONS = ("forward", "backward", BOTH)
-CLASS_WEIGHTS = ("none", "balanced")
-
 
 _STEPS = 1500
 _STEPS_OF_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 8, 64
@@ -67,7 +66,9 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
         0.0, "Also learn from texts moved so far against the answer, in usual lengths of a word vector; 0: no."
     )
     unfreeze: bool = setting(False, "Train the output alone at first, and one layer more from epoch to epoch.")
-    class_weight: str = setting("none", "none, or balanced: rare classes count more.")
+    class_weight: str = setting(
+        NONE, "none; balanced: rare classes count more; or weights, the others 1: spam=5,ham=1, a TOML table, a dict."
+    )
     validation_split: float = setting(0.1, "Share of the training data held out when no validation file is given.")
     calibrate: bool = setting(True, "Fit the probabilities' scale on the validation data.")
 
@@ -77,7 +78,7 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
         choose("keep", self.keep, KEEP)
         choose("merge", self.merge, MERGES)
         choose("pooling", self.pooling, POOLINGS)
-        choose("class_weight", self.class_weight, CLASS_WEIGHTS)
+        weights_by_class(self.class_weight)  # checks it
         within("ngrams", self.ngrams, 0, 5)
         within("embedding_dim", self.embedding_dim, 0 if self.vectors else 1)
         choose("direction", self.direction, DIRECTIONS)
@@ -189,4 +190,6 @@ def resolve(preset: str | None = None, file: str | Path | None = None, **setting
         vectors = read_toml(file).get("vectors")
     if vectors:
         presets = {name: {**values, "embedding_dim": 0} for name, values in PRESETS.items()}
+    if "class_weight" in settings:
+        settings = {**settings, "class_weight": as_setting(settings["class_weight"])}
     return resolve_settings(ClassifierConfig(), presets, preset, file, settings)

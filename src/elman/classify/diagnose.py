@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from .. import __version__, diagnostics
 from ..errors import DataError, UsageError
 from ..nn import ARCHITECTURE, TextRNN
-from ..report import diagnosis_figures, write_diagnosis
+from ..report import chance_sentence, diagnosis_figures, write_diagnosis
 from ..text import ColumnNames, RaggedIds, ReadOptions, Say, column_names, warn
-from ..training import Epoch, TensorBoard, read_history, run_folder, write_json
+from ..training import Epoch, TensorBoard, best_epoch, model_folder, read_history, run_folder, write_json
 from . import persistence
 from .batches import Encoded
 from .config import ClassifierConfig
@@ -67,18 +67,27 @@ def diagnose(
     options = ReadOptions(column_names(text_column), label_column, None, encoding, skip_unlabelled, quoting, say=say)
     split = labelled_split(classifier, data, options)
     epochs = read_history(Path(run) / run_folder.HISTORY)
+    with model_folder.named_errors(Path(run) / run_folder.METRICS):
+        chance = chance_of(classifier.config, epochs, run_folder.read_metrics(Path(run)))
     found = diagnose_split(
         classifier,
         split,
         run=Path(run).resolve().name,
         source=str(data),
         epochs=epochs,
+        chance=chance,
         sample=sample,
         exact=exact,
         stage=stage,
     )
     write(found, Path(out or run), tensorboard=tensorboard)
     return found
+
+
+def chance_of(config: ClassifierConfig, epochs: list[Epoch], metrics: dict[str, Any]) -> str:
+    """That a run has learned nothing, see `report.chance_sentence`; "" if it has or that is not known."""
+    history = [asdict(epoch) for epoch in epochs]
+    return chance_sentence(history, metrics.get("validation"), weighted=config.class_weight != "none")
 
 
 def check_recorded(config: ClassifierConfig) -> None:
@@ -94,6 +103,7 @@ def diagnose_split(
     run: str,
     source: str,
     epochs: list[Epoch],
+    chance: str = "",
     checks: list[dict[str, Any]] | None = None,
     updates: dict[str, float] | None = None,
     sample: int = SAMPLE,
@@ -104,6 +114,7 @@ def diagnose_split(
 
     Args:
         epochs: the history, empty if unknown.
+        chance: what `chance_of` says of the run.
         checks, updates: what `GradientWatch` saw during training.
     """
     stage("recording gradients")
@@ -131,8 +142,9 @@ def diagnose_split(
             "source": source,
             "pooling": classifier.network.pooling.kind,
             "bptt": classifier.config.bptt,
+            "chance": chance,
             **found,
-            "training": _training(epochs, checks or [], updates or {}),
+            "training": _training(classifier.config, epochs, checks or [], updates or {}),
             "examples": [{"label": label, "tokens": _tokens(classifier, text)} for text, label in chosen],
         }
     )
@@ -147,8 +159,8 @@ def write(found: dict[str, Any], folder: Path, *, tensorboard: bool) -> Path:
         board = TensorBoard(folder / "tensorboard")
         for check in found["training"]["checks"] if found["training"] else []:
             board.add(check["epoch"], scalars(check["layers"]))
-        last = found["training"]["epochs"][-1]["epoch"] if found["training"] else 0
-        board.add(last, scalars(found["layers"]), diagnosis_figures(found))
+        kept = found["training"]["kept"] if found["training"] else None
+        board.add(kept or 0, scalars(found["layers"]), diagnosis_figures(found))
     return write_diagnosis(found, folder)
 
 
@@ -234,7 +246,10 @@ def _tokens(classifier: Classifier, text: str) -> list[str]:
     return [tokens[place] for place in places.cut(classifier.config.max_length, classifier.config.keep).ids]
 
 
-def _training(epochs: list[Epoch], checks: list[dict[str, Any]], updates: dict[str, float]) -> dict[str, Any] | None:
+def _training(
+    config: ClassifierConfig, epochs: list[Epoch], checks: list[dict[str, Any]], updates: dict[str, float]
+) -> dict[str, Any] | None:
+    """What was seen by epoch, and `kept`, the one whose weights the network has, `averaged` if they are a mean."""
     if not epochs and not checks:
         return None
     memory = {check["epoch"]: [layer["memory"] for layer in check["layers"]] for check in checks}
@@ -249,4 +264,6 @@ def _training(epochs: list[Epoch], checks: list[dict[str, Any]], updates: dict[s
         }
         for number in numbers
     ]
-    return {"epochs": rows, "checks": checks, "updates": updates}
+    kept = epochs[best_epoch(epochs)].epoch if epochs else None
+    averaged = bool(config.average or config.average_on_plateau)
+    return {"epochs": rows, "checks": checks, "updates": updates, "kept": kept, "averaged": averaged}

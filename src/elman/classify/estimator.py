@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
@@ -24,8 +25,9 @@ from .fine_tune import adopt
 from .fit import fit
 from .given import grouped, labelled, pair, watched
 from .model import Classifier
-from .split import Split, hold_out
+from .split import Split, hold_out, off_share
 from .teach import believed
+from .weights import as_setting, check_class_weight, row_weights
 
 
 class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -72,6 +74,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         X: Sequence[str],
         y: Sequence[Any],
+        sample_weight: Any = None,
         *,
         validation: tuple[Sequence[str], Sequence[Any]] | None = None,
         groups: Sequence[Any] | None = None,
@@ -82,31 +85,33 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Args:
             X: B strings.
             y: B labels, all of them strings or all of them numbers or booleans.
+            sample_weight: [B] how much each text counts, or a number for all: in the loss, the n-grams' counts, the
+                validation and the calibration a text of weight 2 is two texts, and one of weight 0 is not there. The
+                vocabulary is that of the texts, whatever they count.
             validation: (texts, labels) to watch; without it `validation_split` of the rows is held out.
             groups: [B] what a text belongs to, such as its author; those of one group stay on one side of that split.
             taught: (texts, probabilities [N, C]) to learn from beside them, such as what another classifier's
                 `predict_proba` says of texts without labels; its columns are the sorted labels. Texts that have a label
                 or are held out are left out. See `classify.teach`.
         Raises:
-            DataError, LabelError, SplitError: input that cannot be learned from.
+            DataError, LabelError, SplitError: input that cannot be learned from. Warnings, UserWarning and
+                DataConversionWarning, say what was done other than asked for.
             UsageError: a setting that cannot be meant, or groups and nothing to hold out.
             DivergedError: the loss stopped being a number.
         """
         texts, labels = labelled(X, y)
-        settings = self.get_params()
-        given = settings.pop("pretrained")
-        given = [] if given is None else given if isinstance(given, list | tuple) else [given]
-        start = [_trained(each) for each in given]
-        if start and self.preset == DEFAULT_PRESET:
-            settings["preset"] = FINE_TUNED
-        config = resolve(**settings)
-        if start:
-            config = adopt(start, config)
+        weights = row_weights(sample_weight, len(texts))
+        count = len(texts)
+        present = np.arange(count) if weights is None else np.flatnonzero(weights)
+        texts, labels = [texts[row] for row in present], [labels[row] for row in present]
         classes, numbers = find_classes(labels)
         notes = alike(labels)
-        train, held_out = Split(texts, numbers), None
+        weights = None if weights is None else weights[present]
+        train, held_out = Split(texts, numbers, weights=weights), None
+        config, start = self._configuration(classes)
         if groups is not None:
             groups = grouped(groups, is_split=validation is None and bool(config.validation_split))
+            groups = [groups[row] for row in present] if len(groups) == count else groups
         if validation is not None:
             held_texts, held_labels = watched(validation)
             held_out = Split(held_texts, class_numbers(held_labels, classes, "validation"))
@@ -115,6 +120,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 notes.append(contamination.sentence("validation", in_training, len(held_texts)))
         elif config.validation_split:
             train, held_out = hold_out(train, classes, config.validation_split, config.seed, groups)
+            if note := off_share(train, held_out, config.validation_split):
+                notes.append(note)
         if taught is not None:
             further_texts, opinions = pair(taught, "taught", "probabilities")
             further = believed(strings(further_texts, "row"), opinions, len(classes))
@@ -127,6 +134,19 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._adopt(fitted.classifier, fitted.history)
         return self
 
+    def _configuration(self, classes: NDArray[Any]) -> tuple[ClassifierConfig, list[language.TrainedLanguageModel]]:
+        """The settings, and the language models that the network starts with."""
+        settings = self.get_params()
+        settings["class_weight"] = as_setting(settings["class_weight"], classes.tolist())
+        models = settings.pop("pretrained")
+        models = [] if models is None else models if isinstance(models, list | tuple) else [models]
+        start = [_trained(model) for model in models]
+        if start and self.preset == DEFAULT_PRESET:
+            settings["preset"] = FINE_TUNED
+        config = resolve(**settings)
+        check_class_weight(config.class_weight, classes.tolist())
+        return (adopt(start, config) if start else config), start
+
     def predict(self, X: Sequence[str]) -> NDArray[Any]:
         """[B] labels."""
         chosen = self.predict_proba(X).argmax(axis=1)
@@ -136,6 +156,19 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """[B, C] probabilities, columns in the order of `classes_`."""
         check_is_fitted(self, "classifier_")
         return self.classifier_.probabilities(strings(X, "row"))
+
+    def predict_log_proba(self, X: Sequence[str]) -> NDArray[np.float32]:
+        """[B, C] logarithms of the probabilities, finite where a probability is 0 to the last digit."""
+        return np.asarray(log_softmax(self._scores(X), axis=1))
+
+    def decision_function(self, X: Sequence[str]) -> NDArray[np.float32]:
+        """[B, C] scores, whose softmax are the probabilities; of two classes [B], the log-odds of the second."""
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def _scores(self, X: Sequence[str]) -> NDArray[np.float32]:
+        check_is_fitted(self, "classifier_")
+        return self.classifier_.scores(strings(X, "row"))
 
     def save(self, folder: str | Path) -> None:
         """Write the trained model as a folder that `load` and the command line read."""

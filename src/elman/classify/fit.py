@@ -25,6 +25,9 @@ from .ngrams import NGrams
 from .split import Split
 from .task import ClassificationTask, Labelled
 from .vectors import StartVectors, with_width
+from .weights import Weights
+
+_BINS = 40
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Prepared:
     train: Labelled
     validation: Labelled | None
     summary: dict[str, dict[str, Any]]
+    weights: Weights
     vectors: StartVectors | None = None
 
 
@@ -88,7 +92,7 @@ def fit(
     config = with_width(config.for_rows(len(train.texts)))
     tokenizer = start[0].tokenizer if start else None
     check_watched(config, validation is not None)
-    prepared = prepare(train, validation, len(classes), config, events=events, use_cache=use_cache, tokenizer=tokenizer)
+    prepared = prepare(train, validation, classes, config, events=events, use_cache=use_cache, tokenizer=tokenizer)
     tokenizer = prepared.tokenizer
     config = replace(config, vectors=Path(config.vectors).name)
     coverage = None if prepared.vectors is None else prepared.vectors.coverage
@@ -105,7 +109,7 @@ def fit(
         gradients = GradientWatch(network, prepared.validation or prepared.train) if watch_gradients else None
         trainer = Trainer(
             network,
-            ClassificationTask(prepared.train, prepared.validation, len(classes), config),
+            ClassificationTask(prepared.train, prepared.validation, len(classes), config, prepared.weights),
             config.training,
             rate_of=rate_of(network, config.layer_decay),
             generator=generator,
@@ -127,21 +131,26 @@ def fit(
     held_out = prepared.validation
     if held_out is not None and config.calibrate:
         with torch.inference_mode(False), torch.enable_grad(), continued(trainer.machine), products_in("float32"):
-            classifier.scales = fit_scales(*classifier.parts(held_out.texts), held_out.numbers)
+            classifier.scales = fit_scales(*classifier.parts(held_out.texts), held_out.numbers, held_out.weights)
     return fitted
 
 
 def prepare(
     train: Split,
     validation: Split | None,
-    num_classes: int,
+    classes: NDArray[Any],
     config: ClassifierConfig,
     *,
     events: FitEvents,
     use_cache: bool,
     tokenizer: TextTokenizer | None = None,
 ) -> Prepared:
-    """Tokenizer and n-grams learned from the training texts, both splits encoded by them, and the words' vectors."""
+    """Tokenizer and n-grams learned from the training texts, both splits encoded by them, and the words' vectors.
+
+    Raises:
+        UsageError: a `class_weight` of other classes.
+    """
+    weights = Weights.of(config.class_weight, classes.tolist(), train.weights)
     events.stage("tokenizing")
     learn = cache.fit if use_cache else TextTokenizer.fit
     if tokenizer is None:
@@ -169,17 +178,17 @@ def prepare(
     ngrams, evidence = None, None
     if config.ngrams:
         events.stage("counting n-grams")
-        balanced = config.class_weight == "balanced"
         ngrams, evidence = NGrams.fit(
-            ids, train.numbers, num_classes, config.ngrams, balanced=balanced, seed=config.seed
+            ids, train.numbers, len(classes), config.ngrams, weights=weights, seed=config.seed
         )
         evidence = evidence if ngrams.feature_dim() else None
-    train_set, validation_set = Labelled(Encoded(ids, evidence), train.numbers, train.probabilities), None
+    train_set = Labelled(Encoded(ids, evidence), train.numbers, train.probabilities, train.weights)
+    validation_set = None
     if validation is not None:
         ids = encoded("validation", validation)
         evidence = None if ngrams is None else ngrams.evidence(ids)
-        validation_set = Labelled(Encoded(ids, evidence), validation.numbers)
-    return Prepared(tokenizer, ngrams, train_set, validation_set, summary, vectors)
+        validation_set = Labelled(Encoded(ids, evidence), validation.numbers, weights=validation.weights)
+    return Prepared(tokenizer, ngrams, train_set, validation_set, summary, weights, vectors)
 
 
 def data_summary(ids: RaggedIds, texts: list[str], max_length: int) -> dict[str, Any]:
@@ -190,12 +199,21 @@ def data_summary(ids: RaggedIds, texts: list[str], max_length: int) -> dict[str,
         "rows": len(texts),
         "tokens": int(lengths.sum()),
         "length_quantiles": [int(q) for q in quantiles],
-        "length_histogram": [[int(v) for v in side] for side in np.histogram(lengths, bins=40)],
+        "length_histogram": length_histogram(lengths),
         "cut": int((lengths > max_length).sum()) if max_length else 0,
         "empty": int((lengths == 0).sum()),
         "repeated": len(texts) - len(set(texts)),
         "coverage": float((ids.ids != UNKNOWN_ID).mean()) if len(ids.ids) else 1.0,
     }
+
+
+def length_histogram(lengths: NDArray[np.int64]) -> list[list[int]]:
+    """Counts and edges of at most 40 bins of equal width, a whole number; a bin is without its upper edge."""
+    low, high = (int(lengths.min()), int(lengths.max())) if len(lengths) else (0, 0)
+    width = -(-(high - low + 1) // _BINS)
+    edges = np.arange(low, high + 1 + width, width)
+    counts = np.bincount((lengths - low) // width, minlength=len(edges) - 1)
+    return [counts.tolist(), edges.tolist()]
 
 
 def _fingerprint(config: ClassifierConfig, prepared: Prepared) -> str:
@@ -204,6 +222,7 @@ def _fingerprint(config: ClassifierConfig, prepared: Prepared) -> str:
     for part in (prepared.train, prepared.validation):
         if part is not None:
             arrays += [part.texts.ids.ids, part.texts.ids.offsets, part.numbers]
+            arrays += [] if part.weights is None else [part.weights]
     if prepared.train.probabilities is not None:
         arrays.append(prepared.train.probabilities)
     if prepared.vectors is not None:

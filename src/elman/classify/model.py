@@ -49,10 +49,18 @@ class Classifier:
             return network, None
         return network, self.ngrams.logits(texts.ids, texts.evidence.places)
 
+    def weighed(self, network: NDArray[np.float32], wide: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        """[B, C] the two scores as one, whose softmax are the probabilities."""
+        scores = self.scales[0] * network
+        return scores if wide is None else scores + self.scales[1] * wide
+
     def combine(self, network: NDArray[np.float32], wide: NDArray[np.float32] | None) -> NDArray[np.float32]:
         """[B, C] probabilities, rows sum to 1."""
-        scores = self.scales[0] * network
-        return np.asarray(softmax(scores if wide is None else scores + self.scales[1] * wide, axis=1))
+        return np.asarray(softmax(self.weighed(network, wide), axis=1))
+
+    def scores(self, texts: list[str]) -> NDArray[np.float32]:
+        """[B, C], whose softmax are the probabilities."""
+        return self.weighed(*self.parts(self.encode(texts)))
 
     def probabilities(self, texts: list[str]) -> NDArray[np.float32]:
         """[B, C], rows sum to 1."""
@@ -103,7 +111,10 @@ def network_logits(network: TextRNN, texts: Encoded) -> NDArray[np.float32]:
 
 
 def fit_scales(
-    network: NDArray[np.float32], wide: NDArray[np.float32] | None, numbers: NDArray[np.int64]
+    network: NDArray[np.float32],
+    wide: NDArray[np.float32] | None,
+    numbers: NDArray[np.int64],
+    weights: NDArray[np.float64] | None = None,
 ) -> tuple[float, float]:
     """Weights of the two scores that are likeliest on held-out rows (temperature scaling, Guo et al. 2017).
 
@@ -113,9 +124,11 @@ def fit_scales(
     Args:
         network, wide: [B, C] scores; without the second its weight is 0.
         numbers: [B] right class numbers.
+        weights: [B] as how many rows each counts, 1 if not given.
     """
     parts = [torch.from_numpy(s).double() for s in (network, wide) if s is not None]
     target = torch.from_numpy(numbers)
+    rows = None if weights is None else torch.from_numpy(weights)
     usual = -math.log(len(parts))
     log_scales = torch.full((len(parts),), usual, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([log_scales], max_iter=100, line_search_fn="strong_wolfe")
@@ -124,7 +137,11 @@ def fit_scales(
         optimizer.zero_grad()
         logits = sum(scale.exp() * part for scale, part in zip(log_scales, parts, strict=True))
         away = ((log_scales - usual) ** 2).sum() / (2 * _DEVIATION**2)
-        value = torch.nn.functional.cross_entropy(logits, target) + away / len(target)
+        if rows is None:
+            value = torch.nn.functional.cross_entropy(logits, target) + away / len(target)
+        else:
+            losses = torch.nn.functional.cross_entropy(logits, target, reduction="none")
+            value = (losses @ rows + away) / rows.sum()
         value.backward()
         return value
 

@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ..text import RaggedIds, frequent_ngrams, ngram_places
+from .weights import Weights
 
 _SMOOTHING = 1.0
 _INVERSE_PENALTY = 10.0
 _MOST_RATIOS = 2**24
 _FOLDS = 10
 _MOST_FEATURE_CLASSES = 64  # beyond, features of every class would be wider than the word vectors
+_ALIKE = Weights()
 
 _locks: dict[int, threading.Lock] = {}
 
@@ -53,36 +55,47 @@ class NGrams:
 
     @classmethod
     def fit(
-        cls, texts: RaggedIds, numbers: NDArray[np.int64], num_classes: int, longest: int, *, balanced: bool, seed: int
+        cls,
+        texts: RaggedIds,
+        numbers: NDArray[np.int64],
+        num_classes: int,
+        longest: int,
+        *,
+        weights: Weights = _ALIKE,
+        seed: int,
     ) -> tuple[Self, "Evidence"]:
-        """Learn from texts and their class numbers [B]; also the evidence that the training texts see."""
+        """Learn from texts and their class numbers [B]; also the evidence that the training texts see.
+
+        A text of weight 2 counts as two. The weights of classes are those of the wide branch alone: a ratio is of
+        shares within a class, however often the class is.
+        """
         from sklearn.exceptions import ConvergenceWarning  # a second to import, which prediction need not wait for
         from sklearn.linear_model import LogisticRegression
 
         columns = [1] if num_classes == 2 else list(range(num_classes))
-        keys = frequent_ngrams(texts, longest, _MOST_RATIOS // len(columns))
+        keys = frequent_ngrams(texts, longest, _MOST_RATIOS // len(columns), weights.rows)
         keys = keys if len(keys) else np.zeros(1, np.uint64)  # of no n-gram: what has none has no evidence
         places = ngram_places(texts, longest, keys)
         matrix = _presence(texts, places, len(keys))
+        counted = matrix if weights.rows is None else sparse.diags(weights.rows) @ matrix
         folds = np.random.default_rng(seed).integers(0, min(_FOLDS, len(texts)), len(texts))
         shape = (int(folds.max()) + 1, len(keys), len(columns))
         ratio, held_out = np.empty(shape[1:], np.float32), np.empty(shape, np.float32)
         weight, bias = np.empty(shape[1:], np.float32), np.empty(len(columns), np.float32)
         for column, number in enumerate(columns):
             own = numbers == number
-            ratio[:, column], held_out[:, :, column] = _ratios(matrix, own, folds)
+            ratio[:, column], held_out[:, :, column] = _ratios(counted.tocsr(), own, folds)
             regression = LogisticRegression(
                 C=_INVERSE_PENALTY,
                 solver="liblinear",
                 dual=True,
                 tol=0.01,
-                class_weight="balanced" if balanced else None,
                 random_state=seed,
             )
             with _one_at_a_time(), warnings.catch_warnings():
                 # Texts that few n-grams tell apart: its scores are weighed by held-out texts, near is near enough.
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                regression.fit(_scaled(matrix, ratio[:, column]), own)
+                regression.fit(_scaled(matrix, ratio[:, column]), own, sample_weight=weights.of_sides(numbers, own))
             weight[:, column] = regression.coef_[0]
             bias[column] = regression.intercept_[0]
         return cls(longest, keys, ratio, weight, bias), Evidence(places, held_out, folds)

@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import UsageError, listing, shortened
 from ..labels import Labels, Rows, class_numbers, find_classes, merge_invisible
 from ..text import Provenance, ReadOptions, labelled_of
-from .split import Split, hold_out
+from .split import Split, hold_out, split_notes
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Data:
         classes: [C] the labels of the training texts, sorted.
         held_out: by name ("validation", "test"), those that there are.
         provenance: from which columns the training texts are.
-        notes: sentences on what was read, and what was done about it.
+        notes: sentences on what was read, and what was done other than asked for.
     """
 
     source: str
@@ -71,6 +71,7 @@ def read_data(
             held_out[name] = Split(held.texts, class_numbers(held.labels, classes, str(source)))
     if validation is None and share:
         train, held_out["validation"] = hold_out(train, classes, share, seed, rows.groups)
+        notes += split_notes(train, held_out["validation"], share)
     return Data(rows.source, classes, train, held_out, rows.provenance, tuple(notes))
 
 

@@ -11,13 +11,13 @@ import numpy as np
 from .. import __version__
 from ..errors import DivergedError, UsageError
 from ..language import LanguageConfig, TrainedLanguageModel
-from ..report import clipping_verdict, write_report
+from ..report import Judgement, clipping_verdict, learning_verdict, write_report
 from ..settings import to_toml
 from ..text import ColumnNames, ReadOptions, check_columns, column_names
 from ..training import SILENT, FitEvents, TensorBoard, gradient_summary, run_folder, stop_requests
 from . import contamination, persistence
 from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
-from .diagnose import check_recorded, diagnose_split
+from .diagnose import chance_of, check_recorded, diagnose_split
 from .diagnose import write as write_diagnosis
 from .evaluate import evaluate_split
 from .fine_tune import adopt, refuse_vectors
@@ -28,6 +28,7 @@ from .summary import layers
 from .teach import check_taught, taught_split
 from .unlabelled import as_begun, pretrained
 from .vectors import with_width
+from .weights import check_class_weight
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,13 @@ class Run:
     def contamination(self) -> list[str]:
         """A sentence on each split that has training texts in it."""
         return contamination.sentences(self.metrics)
+
+    @property
+    def learning(self) -> Judgement:
+        """What the curves say: whether anything was learned, and whether too much by heart."""
+        weighted = self.fitted.classifier.config.class_weight != "none"
+        history = [asdict(epoch) for epoch in self.fitted.history]
+        return learning_verdict(history, self.metrics.get("validation"), weighted=weighted)
 
     @property
     def clipping(self) -> str:
@@ -133,6 +141,7 @@ def train(
     check_columns(options.columns, sources, folders=bool(unlabelled))
     read = read_data(data, validation, test, options, share=config.validation_split, seed=config.seed)
     options = replace(options, trained_on=read.provenance)
+    check_class_weight(config.class_weight, read.classes.tolist())
     for note in read.notes:
         events.found(note)
     if start:
@@ -185,8 +194,9 @@ def train(
         measured = {name: evaluate_split(fitted.classifier, split, training) for name, split in held_out}
         training_seconds = sum(epoch.seconds for epoch in fitted.history)
         seconds = {"reading": read_seconds, "training": training_seconds, "total": time.monotonic() - started}
-        found = _diagnosis(out, fitted, train_split, read, events) if diagnose else None
-        run = Run(out, fitted, {name: figures for name, (figures, _) in measured.items()}, seconds, found)
+        metrics = {name: figures for name, (figures, _) in measured.items()}
+        found = _diagnosis(out, fitted, train_split, read, metrics, events) if diagnose else None
+        run = Run(out, fitted, metrics, seconds, found)
 
         events.stage("writing")
         mistakes = {name: wrong for name, (_, wrong) in measured.items()}
@@ -230,7 +240,9 @@ def _fitted(out: Path, train_split: Split, read: Data, config: ClassifierConfig,
     return fitted
 
 
-def _diagnosis(out: Path, fitted: Fitted, train_split: Split, read: Data, events: FitEvents) -> dict[str, Any]:
+def _diagnosis(
+    out: Path, fitted: Fitted, train_split: Split, read: Data, metrics: dict[str, dict[str, Any]], events: FitEvents
+) -> dict[str, Any]:
     """Of the validation texts if there are any, with what was seen in training."""
     assert fitted.gradients is not None
     return diagnose_split(
@@ -239,6 +251,7 @@ def _diagnosis(out: Path, fitted: Fitted, train_split: Split, read: Data, events
         run=out.resolve().name,
         source=read.source,
         epochs=fitted.history,
+        chance=chance_of(fitted.classifier.config, fitted.history, metrics),
         checks=fitted.gradients.checks,
         updates=fitted.gradients.updates,
         stage=events.stage,

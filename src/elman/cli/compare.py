@@ -45,6 +45,9 @@ def compare(
     finally:
         progress.close()
     out.print(_table(rows))
+    for row in rows:
+        if not row["is_fine"]:
+            out.print(f"{row['preset']}: {row['verdict']}")
     out.print("gap: training minus validation accuracy of the network in its best epoch")
     out.print(f"plot: {folder / 'comparison.png'}")
 

@@ -54,18 +54,24 @@ def show(found: dict[str, Any]) -> None:
     table = table_of(*names, left=("layer", "cell", "verdict"), no_wrap=True)
     for layer in found["layers"]:
         at_least = ">= " if layer["memory"]["end"] == "open" else ""
+        cut = " (cut)" if layer["memory"]["end"] == "cut" else ""
         radii = [gate["radius"] for gate in layer["matrix"] if gate["radius"] is not None]
         squashed = [gate["low"] + gate["high"] for gate in layer["saturation"] if gate["kind"] == "tanh"]
         table.add_row(
             layer["name"],
             layer["cell"],
-            f"{at_least}{layer['memory']['steps']}",
+            f"{at_least}{layer['memory']['steps']}{cut}",
             figure(layer["lyapunov"], "+.3f"),
             figure(max(radii, default=None), ".2f"),
             figure(max(squashed, default=None), ".0%"),
             layer["verdict"]["kind"],
         )
     out.print(table)
+    if found["training"] and found["training"]["kept"] is not None:
+        epochs = found["training"]["epochs"][-1]["epoch"]
+        out.print(f"weights of epoch {found['training']['kept']} of {epochs}, which were kept")
+    if found["chance"]:
+        out.print(found["chance"])
     out.print(f"{found['verdict']['kind']}: {found['verdict']['reason']}")
     if found["bptt"]:
         out.print(f"training hands no gradient from one chunk of {found['bptt']} steps to the one before")

@@ -68,6 +68,7 @@ def pretrain(
     err.print(f"text cut into {run.fitted.model.tokenizer.unit}")
     for split, figures in run.metrics.items():
         out.print(f"{split} {figures['measure']} {figures['perplexity']:.2f} on {figures['tokens']:,} tokens")
+    out.print(run.learning.sentence)
     out.print(f"{run.seconds['training']:.0f} s of training, {run.seconds['total']:.0f} s in all")
     out.print(f"report: {folder / 'report.html'}")
     out.print(f"model: {folder}")

@@ -88,6 +88,7 @@ def train(
             out.print(note)
     else:
         out.print("no validation or test data, so nothing was measured")
+    out.print(run.learning.sentence)
     out.print(run.clipping)
     out.print(f"{run.seconds['training']:.0f} s of training, {run.seconds['total']:.0f} s in all")
     if run.diagnosis is not None:

@@ -86,7 +86,7 @@ def remedies(
         found += [_MEAN]
     if kind == "saturated":
         found = [_SLOWER, *found]
-    if kind == "vanishing" and 0 < (in_use.get("bptt_truncate") or 0) <= memory:
+    if kind == "truncated":
         found = [_WHOLE, _MEAN]
     found = [_fitting(remedy, in_use) for remedy in found if not _forbidden(remedy, in_use)]
     return [

@@ -1,4 +1,4 @@
-"""Vanishing, exploding, saturated or healthy, and why, in one sentence."""
+"""Vanishing, exploding, saturated, truncated or healthy, and why, in one sentence."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ SATURATED = 0.5
 
 
 class Verdict(NamedTuple):
-    """`kind`: vanishing, exploding, saturated or healthy; `reason`: one sentence with its figures."""
+    """`kind`: vanishing, exploding, saturated, truncated or healthy; `reason`: one sentence with its figures."""
 
     kind: str
     reason: str
@@ -35,9 +35,10 @@ def verdict(memory: Memory, length: int, squashed: float | None, finite: bool = 
         return Verdict("exploding", "states are no finite numbers any more: nothing is learned from them")
     if memory.end == "cut" and memory.steps < length:
         return Verdict(
-            "vanishing",
-            f"bptt_truncate ends the gradient after {steps}, of {length} that the median text has: what stands further "
-            f"back from a loss than that learns nothing from it",
+            "truncated",
+            f"bptt_truncate ends the gradient after {steps}, of {length} that the median text has, where the state "
+            f"still carries it within a factor of {LOST:.0f}: what stands further back from a loss than that learns "
+            "nothing from it",
         )
     if memory.end == "open" or memory.steps >= length:
         reached = f"all {memory.steps} steps looked at" if memory.end == "open" else f"{steps} (texts have {length})"

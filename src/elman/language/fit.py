@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import CheckpointError, DivergedError, RunFolderError
 from ..nn import ARCHITECTURE, drawing_from
 from ..settings import check_brought
-from ..text import Line, RaggedIds, TextSettings, TextTokenizer, corpus
+from ..text import UNKNOWN_ID, Line, RaggedIds, TextSettings, TextTokenizer, corpus
 from ..training import SILENT, Epoch, FitEvents, Interrupted, Listener, StopRequest, Trainer, check_watched, write_text
 from .config import LanguageConfig, resolve
 from .model import TrainedLanguageModel, build_network, network_of
@@ -83,7 +83,7 @@ def fit(
         )
         if resume:
             trainer.resume()
-        summary = {name: _summary(ids, tokenizer) for name, ids in encoded.items()}
+        summary = _summaries(encoded, tokenizer)
         fitted = Fitted(TrainedLanguageModel(config, tokenizer, network), trainer.history, summary)
         events.stage("training")
         try:
@@ -182,10 +182,23 @@ def count(ids: NDArray[np.int32], vocab_size: int) -> NDArray[np.int64]:
     return counts
 
 
-def _summary(ids: RaggedIds, tokenizer: TextTokenizer) -> dict[str, Any]:
-    """Documents, tokens, and the share of tokens that are known."""
-    counts = count(ids.ids, tokenizer.vocab_size)
-    return {"documents": len(ids), "tokens": len(ids.ids), "coverage": float(1 - counts[1] / max(1, counts.sum()))}
+def _summaries(parts: dict[str, RaggedIds], tokenizer: TextTokenizer) -> dict[str, dict[str, Any]]:
+    """Documents, tokens, and the share of tokens that are known.
+
+    Also `guess`, the loss in nats a token of a model that knows only how often each token occurs in training, where
+    each is counted once more.
+    """
+    counts = {name: count(ids.ids, tokenizer.vocab_size) for name, ids in parts.items()}
+    shares = (counts["train"] + 1) / (counts["train"] + 1).sum()
+    return {
+        name: {
+            "documents": len(ids),
+            "tokens": len(ids.ids),
+            "coverage": float(1 - counts[name][UNKNOWN_ID] / max(1, len(ids.ids))),
+            "guess": float(-(counts[name] @ np.log(shares)) / max(1, len(ids.ids))),
+        }
+        for name, ids in parts.items()
+    }
 
 
 def _fingerprint(config: LanguageConfig, tokenizer: TextTokenizer, parts: dict[str, RaggedIds]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import DivergedError, UsageError
-from ..report import write_language_report
+from ..report import Judgement, perplexity_verdict, write_language_report
 from ..settings import to_toml
 from ..text import ColumnNames, Documents, Line, Provenance, RaggedIds, corpus, once, shown
 from ..training import SILENT, FitEvents, TensorBoard, gradient_summary, run_folder, stop_requests
@@ -39,6 +39,13 @@ class Run:
     fitted: Fitted
     metrics: dict[str, dict[str, Any]]
     seconds: dict[str, float]
+
+    @property
+    def learning(self) -> Judgement:
+        """What the perplexities by epoch say: whether anything was learned, and whether too much by heart."""
+        history = [asdict(epoch) for epoch in self.fitted.history]
+        guess = self.fitted.summary.get("validation", {}).get("guess")
+        return perplexity_verdict(history, self.fitted.model.measure, guess)
 
 
 def pretrain(

@@ -53,7 +53,7 @@ def context(network: LanguageModel, documents: RaggedIds, losses: NDArray[np.flo
         losses: [N] with all that stands before.
     Returns:
         for 0, 1, 2 to 3, 4 to 7, ... words known: `first`, `last`, `tokens` and the mean `loss` added, in nats a
-        token; only where there are 30 tokens.
+        token, with its sampling `error`, pieces being independent; only where there are 30 tokens.
     """
     pieces = [
         start + np.arange(0, length, min(_LONGEST, (length + 1) // 2))
@@ -63,6 +63,7 @@ def context(network: LanguageModel, documents: RaggedIds, losses: NDArray[np.flo
     again = RaggedIds(documents.ids, offsets)
     added = _losses(network, again, False) - losses
     known = np.arange(len(added)) - np.repeat(offsets[:-1], again.lengths)
+    piece = np.repeat(np.arange(len(again)), again.lengths)
     from_start = np.repeat(np.isin(offsets[:-1], documents.offsets), again.lengths)
     bins = np.where(from_start, -1, np.frexp(known)[1])
     rows = []
@@ -70,8 +71,15 @@ def context(network: LanguageModel, documents: RaggedIds, losses: NDArray[np.flo
         chosen = added[bins == number]
         if len(chosen) >= _FEWEST:
             first, last = (2 ** (number - 1), 2**number - 1) if number else (0, 0)
-            rows.append({"first": first, "last": last, "tokens": len(chosen), "loss": float(chosen.mean())})
+            figures = {"loss": float(chosen.mean()), "error": _error(chosen, piece[bins == number])}
+            rows.append({"first": first, "last": last, "tokens": len(chosen), **figures})
     return rows
+
+
+def _error(values: NDArray[np.float64], pieces: NDArray[np.int64]) -> float:
+    """Sampling error of the mean, where values of one piece go together."""
+    sums = np.bincount(pieces, values - values.mean())
+    return float(np.sqrt((sums**2).sum()) / len(values))
 
 
 def _losses(network: LanguageModel, documents: RaggedIds, backward: bool) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from . import plots
 from .page import picture, write_page
-from .verdict import clipping_verdict, coverage_sentence, overfitting_verdict
+from .verdict import clipping_verdict, coverage_sentence, learning_verdict
 
 _EXCERPT = 600
 
@@ -26,7 +26,9 @@ def write_report(data: dict[str, Any], folder: Path) -> Path:
         "report.html.j2",
         data,
         pictures={name: picture(name, figure, folder) for name, figure in figures.items() if figure is not None},
-        verdict=overfitting_verdict(data["history"]),
+        verdict=learning_verdict(
+            data["history"], data["metrics"].get("validation"), weighted=data["config"]["class_weight"] != "none"
+        ),
         clipping=clipping_verdict(data["gradient"]),
         coverage=coverage_sentence(data["vectors"]) if data["vectors"] else "",
         excerpt=_EXCERPT,

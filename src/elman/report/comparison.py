@@ -1,5 +1,6 @@
 """Several runs in one picture."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ def write_comparison(rows: list[dict[str, Any]], histories: dict[str, list[float
     """comparison.png: validation accuracy by epoch, and accuracy against time per epoch.
 
     Args:
-        rows: per preset `preset`, `validation_accuracy`, `test_accuracy`, `seconds_per_epoch`.
+        rows: per preset `preset`, `validation_accuracy`, `test_accuracy`, `seconds_per_epoch` and, for the sampling
+            error, `rows` by split.
         histories: per preset the validation accuracy of each epoch.
     """
     figure = Figure(figsize=(10, 3.8), layout="constrained")
@@ -28,7 +30,7 @@ def write_comparison(rows: list[dict[str, Any]], histories: dict[str, list[float
             left.plot(*zip(*watched, strict=True), "o-", color=colour, label=name, markersize=4)
         score = row["test_accuracy"] if row["test_accuracy"] is not None else row["validation_accuracy"]
         if score is not None:
-            right.scatter(row["seconds_per_epoch"], score, color=colour, s=40)
+            right.errorbar(row["seconds_per_epoch"], score, _two_errors(row, score), fmt="o", color=colour, capsize=3)
             right.annotate(
                 f"{name} {score:.3f}", (row["seconds_per_epoch"], score), xytext=(6, 4), textcoords="offset points"
             )
@@ -42,3 +44,10 @@ def write_comparison(rows: list[dict[str, Any]], histories: dict[str, list[float
     path = folder / "comparison.png"
     write_file(path, png(figure, 120))
     return path
+
+
+def _two_errors(row: dict[str, Any], score: float) -> float:
+    """Twice the sampling error of the accuracy, 0 where it is not known of how many texts that is."""
+    split = "test" if row["test_accuracy"] is not None else "validation"
+    texts = row.get("rows", {}).get(split)
+    return 2 * math.sqrt(score * (1 - score) / texts) if texts else 0.0

@@ -48,9 +48,10 @@ def jacobian(layer: Layer) -> Figure:
     memory = layer["memory"]
     ends = memory["steps"] / layer["skip"]
     axes.axvline(ends, color=BLUE, linewidth=1.2)
-    at_least = "at least " if memory["end"] == "open" else ""
+    steps = f"{memory['steps']} steps"
+    said = {"open": f"at least {steps}", "cut": f"cut by bptt_truncate after {steps}"}.get(memory["end"], steps)
     axes.annotate(
-        f" {at_least}{memory['steps']} steps", (ends, 1), xycoords=("data", "axes fraction"), va="top",
+        f" {said} ", (ends, 1), xycoords=("data", "axes fraction"), va="top",
         ha="right" if ends > 0.7 * len(curve["median"]) else "left", color=BLUE, fontsize=9,
     )  # fmt: skip
     axes.set_ylim(1.05 * lowest - 0.5, max(2.5, 0.5 + np.nanmax(values["q90"], initial=0.0)))
@@ -131,9 +132,11 @@ def heat(layer: Layer) -> Figure | None:
     return figure
 
 
-def over_training(checks: list[dict[str, Any]]) -> Figure:
-    """Effective memory of each layer by epoch."""
+def over_training(checks: list[dict[str, Any]], kept: int | None = None) -> Figure:
+    """Effective memory of each layer by epoch, and which epoch's weights were kept."""
     figure, axes = new_figure()
+    if kept is not None:
+        axes.axvline(kept, color=GREY, linewidth=1, linestyle=":", label="kept")
     for index, layer in enumerate(checks[0]["layers"]):
         colour = COLOURS[index % len(COLOURS)]
         steps = [check["layers"][index]["memory"]["steps"] for check in checks]
@@ -161,7 +164,7 @@ def diagnosis_figures(data: dict[str, Any]) -> dict[str, Figure]:
     """Every plot of a diagnosis by name: "LAYER/PLOT", and "memory" over the epochs if they were watched."""
     drawn = {f"{layer['name']}/{name}": plot(layer) for layer in data["layers"] for name, plot in PLOTS.items()}
     if data["training"] is not None and data["training"]["checks"]:
-        drawn["memory"] = over_training(data["training"]["checks"])
+        drawn["memory"] = over_training(data["training"]["checks"], data["training"].get("kept"))
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 

@@ -35,10 +35,22 @@ def ngram_keys(texts: RaggedIds, longest: int) -> tuple[NDArray[np.uint64], NDAr
     return keys[is_token], inside[is_token]
 
 
-def frequent_ngrams(texts: RaggedIds, longest: int, most: int) -> NDArray[np.uint64]:
-    """Sorted keys [F] of the n-grams that occur at least twice; of more than `most`, the more frequent ones."""
+def frequent_ngrams(
+    texts: RaggedIds, longest: int, most: int, weights: NDArray[np.float64] | None = None
+) -> NDArray[np.uint64]:
+    """Sorted keys [F] of the n-grams that occur at least twice; of more than `most`, the more frequent ones.
+
+    Args:
+        weights: [B] of the texts; an n-gram in a text of weight 2 occurs twice, in one below 1 still once.
+    """
     keys, inside = ngram_keys(texts, longest)
-    found, counts = np.unique(keys[inside], return_counts=True)
+    if weights is None:
+        found, counts = np.unique(keys[inside], return_counts=True)
+    else:
+        owner = np.repeat(np.arange(len(texts)), texts.lengths)
+        each = np.broadcast_to(np.maximum(weights, 1)[owner][:, None], inside.shape)[inside]
+        found, place = np.unique(keys[inside], return_inverse=True)
+        counts = np.bincount(place, each, len(found))
     least = 2
     while (counts >= least).sum() > most:
         least += 1

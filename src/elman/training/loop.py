@@ -28,8 +28,8 @@ class Task(Protocol):
     def batches(self, epoch: int) -> Sequence[Any]:
         """The batches of an epoch in order, the same at every call."""
 
-    def loss(self, model: torch.nn.Module, batch: Any) -> tuple[Tensor, int | None, int]:
-        """Mean loss, number of right answers if they are counted, and number of examples.
+    def loss(self, model: torch.nn.Module, batch: Any) -> tuple[Tensor, float | None, int]:
+        """Mean loss, number of right answers (or their weight) if they are counted, and number of examples.
 
         A batch may have an attribute `rate_scale`, by which the learning rate of its step is multiplied. A gradient
         that is already in the parameters when this returns is added to that of the loss.
@@ -49,7 +49,7 @@ class Listener:
         """A step is taken; its gradients are still in the parameters."""
 
     def epoch_done(self, epoch: Epoch, is_best: bool) -> None:
-        """An epoch is over and validated."""
+        """An epoch is over and validated; the model has the weights that were, averaged ones if there are."""
 
 
 class FitEvents(Listener):
@@ -86,7 +86,7 @@ class _Sums:
     """Running sums of an epoch, its gradient norms, and the rate of its newest step."""
 
     loss: float = 0.0
-    correct: int | None = 0
+    correct: float | None = 0
     count: int = 0
     norms: list[float] = field(default_factory=list)
     clipped: int = 0
@@ -262,8 +262,12 @@ class Trainer:
             self._best = {**_copy(self.model), **{name: tensor.clone() for name, tensor in self._average.items()}}
         self._epoch, self._in_epoch, self._sums = self._epoch + 1, 0, _Sums()
         self._average_if_stuck()
-        for listener in self._listeners:
-            listener.epoch_done(epoch, is_best)
+
+        def tell() -> None:
+            for listener in self._listeners:
+                listener.epoch_done(epoch, is_best)
+
+        self._with_average(tell)
         self._save()
 
     def _patience_is_out(self) -> bool:

@@ -194,6 +194,12 @@ def write_results(folder: Path, metrics: dict[str, Any], history: list[Epoch], r
     write_json(folder / REPORT_DATA, report)
 
 
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """The figures of a finished run, {} if it has none. Raises OSError or ValueError if they cannot be read."""
+    path = folder / METRICS
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
 def report_again(folder: Path, write: Callable[[dict[str, Any], Path], Path]) -> Path:
     """Write a finished run's report anew from its data; returns what `write` does.
 
