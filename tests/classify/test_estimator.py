@@ -210,7 +210,7 @@ def test_labels_in_a_column_are_taken_with_scikit_learns_warning(fitted, reviews
     with pytest.warns(DataConversionWarning, match=r"A column-vector y was passed .* using ravel\(\)"):
         model = elman.TextClassifier(**SMALL).fit(texts, column([[label] for label in labels]))
     assert np.array_equal(model.predict_proba(texts), fitted.predict_proba(texts))
-    with pytest.warns(DataConversionWarning):
+    with pytest.warns(DataConversionWarning), pytest.warns(UserWarning, match="are training texts too"):
         elman.TextClassifier(**SMALL).fit(texts, labels, validation=(texts[:9], column([[y] for y in labels[:9]])))
 
 
