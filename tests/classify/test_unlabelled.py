@@ -1,9 +1,12 @@
 """A classifier whose language model is trained first, on further text: what it may read, and how the run goes on."""
 
+import copy
 import json
 import math
 import os
+import pickle
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -193,3 +196,35 @@ def test_the_command_goes_on_from_its_own_settings(tmp_path, monkeypatch):
     assert command("--out", tmp_path / "whole") == 0
     metrics = [json.loads((folder / "metrics.json").read_text()) for folder in (out, tmp_path / "whole")]
     assert metrics[0]["validation"]["loss"] == metrics[1]["validation"]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"hidden_size": 500}, "hidden_size: the language model has 7, got 500"),  # the default, asked for
+        ({"num_layers": 3}, "num_layers: the language model has 2, got 3"),
+        ({"direction": "backward"}, "direction: the classifier reads forward, got a language model's backward"),
+        ({"objective": "fill"}, "expected a language model that predicts the next word"),
+    ],
+)
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_setting_that_the_model_cannot_have_is_refused(model, tmp_path, settings, named, copied):
+    train = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    arguments = {"unlabelled": [write(tmp_path / "more.txt", TEXTS)], "start": [model]}
+    config = language.resolve(**{"epochs": 1, "batch_size": 4, **settings})
+    if copied:
+        config = pickle.loads(pickle.dumps(copy.deepcopy(replace(config, seed=1))))
+    with pytest.raises(UsageError, match=named):
+        classify.train(train, tmp_path / "run", language_config=config, **arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_defaults_of_the_language_model_give_way_to_the_model(model, tmp_path):
+    train = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    config = language.resolve(epochs=1, batch_size=4)
+    unlabelled = [write(tmp_path / "more.txt", TEXTS)]
+    fine_tuned = resolve("fine-tuned", epochs=1)
+    run = classify.train(
+        train, tmp_path / "run", fine_tuned, language_config=config, unlabelled=unlabelled, start=[model]
+    )
+    assert run.fitted.classifier.config.hidden_sizes == "7,6"

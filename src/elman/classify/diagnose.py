@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from .. import __version__, diagnostics
 from ..errors import DataError, UsageError
 from ..nn import ARCHITECTURE, TextRNN
 from ..report import diagnosis_figures, write_diagnosis
+from ..settings import to_dict
 from ..text import RaggedIds, read_labelled
 from ..training import Epoch, TensorBoard, read_history, run_folder, write_json
 from . import persistence
@@ -108,7 +108,7 @@ def diagnose_split(
     flow = watch(classifier.network, encoded, split.numbers, rows)
     stage("following states back")
     norm = epochs[-1].gradient_norm if epochs else None
-    config = asdict(classifier.config)
+    config = to_dict(classifier.config)
     settings = config | {"init": "orthogonal" if config["init"] == "default" else config["init"]}
     probes = None if exact else diagnostics.PROBES
     found = diagnostics.diagnose(flow, texts=sample, probes=probes, gradient_norm=norm, settings=settings)

@@ -1,6 +1,5 @@
 """The classifier as a model folder; see `training.model_folder`."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelFolderError
+from ..settings import to_dict
 from ..text import TextTokenizer
 from ..training import model_folder
 from .config import resolve
@@ -28,7 +28,7 @@ def save(classifier: Classifier, folder: str | Path) -> None:
         "classes": classifier.classes.tolist(),
         "tokenizer": classifier.tokenizer.kind,
         "scales": list(classifier.scales),
-        "config": asdict(classifier.config),
+        "config": to_dict(classifier.config),
     }
     model_folder.write(Path(folder), _KIND, tensors, classifier.tokenizer.to_json(), description)
 

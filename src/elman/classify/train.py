@@ -12,7 +12,7 @@ from .. import __version__
 from ..errors import DivergedError, UsageError
 from ..language import LanguageConfig, TrainedLanguageModel
 from ..report import clipping_verdict, write_report
-from ..settings import to_toml
+from ..settings import to_dict, to_toml
 from ..training import SILENT, FitEvents, TensorBoard, gradient_summary, run_folder, stop_requests
 from . import persistence
 from .config import DEFAULT_PRESET, FINE_TUNED, ClassifierConfig, resolve
@@ -243,7 +243,7 @@ def report_data(
         "elman": __version__,
         "source": source,
         "classes": [str(c) for c in classifier.classes.tolist()],
-        "config": asdict(classifier.config),
+        "config": to_dict(classifier.config),
         "tokenizer": classifier.tokenizer.unit,
         "scales": list(classifier.scales),
         "seconds": run.seconds,

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import language
-from ..errors import CheckpointError
+from ..errors import CheckpointError, UsageError
 from ..language import TrainedLanguageModel
-from ..settings import to_toml
+from ..settings import is_explicit, to_toml
 from ..text import cache
 from ..training import FitEvents, model_folder, run_folder, write_json
 from .config import BOTH
@@ -54,8 +54,10 @@ def pretrained(
     else:
         write_json(out / _ASKED, asked)
     known = {model.config.direction: model for model in start}
+    directions = tuple(known) or (("forward", "backward") if direction == BOTH else (direction,))
+    _check_direction(config, directions)
     models = []
-    for each in known or (("forward", "backward") if direction == BOTH else (direction,)):
+    for each in directions:
         folder = out / (LANGUAGE_MODEL if each == "forward" else f"{LANGUAGE_MODEL}-{each}")
         if not (folder / model_folder.CONFIG).exists():
             language.pretrain(
@@ -73,6 +75,17 @@ def pretrained(
             )
         models.append(language.load(folder))
     return models
+
+
+def _check_direction(config: language.LanguageConfig, directions: Sequence[str]) -> None:
+    """Raises UsageError for settings of a language model that the classifier cannot start from."""
+    usual = language.resolve()
+    if config.objective != "next":
+        raise UsageError(f"expected a language model that predicts the next word, got the objective {config.objective}")
+    if config.direction not in directions and is_explicit(config, "direction", usual):
+        raise UsageError(
+            f"direction: the classifier reads {' and '.join(directions)}, got a language model's {config.direction}"
+        )
 
 
 def _check_same(path: Path, asked: dict[str, Any]) -> None:

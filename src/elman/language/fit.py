@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import CheckpointError, DivergedError, RunFolderError
 from ..nn import ARCHITECTURE, LanguageModel
-from ..settings import check_brought
+from ..settings import inherit
 from ..text import Line, RaggedIds, TextSettings, TextTokenizer, corpus
 from ..training import SILENT, Epoch, FitEvents, Interrupted, Listener, StopRequest, Trainer, check_watched, write_text
 from .config import LanguageConfig, resolve
@@ -138,8 +138,7 @@ def adopt(start: TrainedLanguageModel, config: LanguageConfig) -> LanguageConfig
     names = sorted({*ARCHITECTURE, *(f.name for f in fields(TextSettings)), *_OF_NETWORK})
     brought = {name: getattr(start.config, name) for name in names}
     real = {"tokenizer": start.tokenizer.kind, "vocab_size": start.tokenizer.vocab_size}
-    check_brought(config, resolve(), {**brought, **real}, brought)
-    return replace(config, **brought)
+    return inherit(config, resolve(), brought, real)
 
 
 _OF_NETWORK = ("objective", "direction", "embedding_dim", "tied", "softmax", "cutoffs")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..nn import LanguageModel
-from ..settings import whole_numbers
+from ..settings import whole_numbers, within_memory
 from ..text import TextTokenizer
 from .config import LARGE, LanguageConfig
 
@@ -35,7 +35,8 @@ def build_network(config: LanguageConfig, vocab_size: int, counts: NDArray[Any] 
     Args:
         counts: [V] of the words in the training text, for the cutoffs of the adaptive softmax.
     """
-    return LanguageModel(vocab_size, cutoffs=cutoffs(config, vocab_size, counts), **config.network)
+    with within_memory("the network"):
+        return LanguageModel(vocab_size, cutoffs=cutoffs(config, vocab_size, counts), **config.network)
 
 
 def cutoffs(config: LanguageConfig, vocab_size: int, counts: NDArray[Any] | None) -> list[int]:

@@ -1,12 +1,12 @@
 """The language model as a model folder; see `training.model_folder`."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from ..errors import ModelFolderError
 from ..nn import LanguageModel
+from ..settings import to_dict
 from ..text import TextTokenizer
 from ..training import model_folder
 from .config import resolve
@@ -22,7 +22,7 @@ def save(model: TrainedLanguageModel, folder: str | Path) -> None:
     description = {
         "tokenizer": model.tokenizer.kind,
         "cutoffs": network.softmax.cutoffs,
-        "config": asdict(model.config),
+        "config": to_dict(model.config),
     }
     model_folder.write(Path(folder), KIND, tensors, model.tokenizer.to_json(), description)
 

@@ -10,7 +10,7 @@ from typing import Any
 from .. import __version__
 from ..errors import DivergedError, UsageError
 from ..report import write_language_report
-from ..settings import to_toml
+from ..settings import to_dict, to_toml
 from ..text import Documents, Line, RaggedIds, corpus
 from ..training import SILENT, FitEvents, TensorBoard, gradient_summary, run_folder, stop_requests
 from . import persistence
@@ -145,7 +145,7 @@ def _write(run: Run, sources: list[str], held_out: RaggedIds | None) -> None:
     data = {
         "elman": __version__,
         "sources": sources,
-        "config": asdict(run.fitted.model.config),
+        "config": to_dict(run.fitted.model.config),
         "tokenizer": run.fitted.model.tokenizer.unit,
         "vocabulary": run.fitted.model.tokenizer.vocab_size,
         "layers": [row._asdict() for row in layers(run.fitted.model.network)],
