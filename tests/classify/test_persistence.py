@@ -17,6 +17,7 @@ def folder(tmp_path, saved):
     target.mkdir()
     for path in saved.iterdir():
         (target / path.name).write_bytes(path.read_bytes())
+    change(target)  # without digests: what they would notice is refused for its own reason too
     return target
 
 
@@ -29,7 +30,12 @@ def saved(tmp_path_factory, reviews):
 
 def change(folder, **values):
     path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    path.write_text(json.dumps({**without_digests(path), **values}))
+
+
+def without_digests(path):
+    """What config.json holds for whoever changes it by hand."""
+    return {key: value for key, value in json.loads(path.read_text()).items() if key != "sha256"}
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
@@ -136,3 +142,45 @@ def test_loading_draws_nothing(folder):
     before = torch.get_rng_state()
     load(folder)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def flips(content, step):
+    """The content with one bit flipped, at every so many bytes."""
+    for place in range(0, len(content), step):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << (place // step) % 8
+        yield place, bytes(damaged)
+
+
+@pytest.mark.parametrize(
+    ("name", "step"), [("config.json", 7), ("tokenizer.json", 41), ("model.safetensors", 61)], ids=str
+)
+def test_a_flipped_bit_is_noticed_or_has_no_effect(saved, tmp_path, name, step):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for path in saved.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    content = (folder / name).read_bytes()
+    texts = ["great word1 word2", "awful", "word3 lovely [UNK]"]
+    expected = load(folder).probabilities(texts)
+    refused = 0
+    for place, damaged in flips(content, step):
+        (folder / name).write_bytes(damaged)
+        try:
+            found = load(folder).probabilities(texts)
+        except ModelFolderError as error:
+            assert str(folder) in str(error) and "\n" not in str(error)
+            refused += 1
+        else:
+            assert (found == expected).all(), place
+    assert refused > 0.8 * len(range(0, len(content), step))
+
+
+def test_files_of_another_model_are_not_mixed_in(saved, folder):
+    """A tokenizer of as many words would answer otherwise."""
+    for path in saved.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    words = folder / "tokenizer.json"
+    words.write_text(words.read_text().replace("great", "taerg"))
+    with pytest.raises(ModelFolderError, match=r"tokenizer\.json holds something else than what was written"):
+        load(folder)

@@ -57,20 +57,24 @@ def test_one_that_cannot_begin_leaves_what_was_there(tmp_path):
 
 @pytest.mark.parametrize("made", [run_folder.CHECKPOINT, "config.json", "language-model/checkpoint.safetensors"])
 def test_one_that_can_be_gone_on_with_stays(tmp_path, made):
-    finished(tmp_path / "run")
+    before = finished(tmp_path / "run")
     fail(tmp_path / "run", made)
-    assert contents(tmp_path / "run") == {run_folder.MARKER: NEW, made: "new"}
-    assert not any(path.name.startswith(".") for path in (tmp_path / "run").iterdir())
-    if made != "config.json":  # which is a finished run
-        with run_folder.begun(tmp_path / "run", "newer", resume=True) as goes_on:
-            assert goes_on and contents(tmp_path / "run") == {run_folder.MARKER: NEW, made: "new"}
+    under_way = {run_folder.MARKER: NEW, made: "new"}
+    if made == "config.json":  # there is a new model
+        assert contents(tmp_path / "run") == under_way
+        return
+    under_way |= {f".before/{name}": content for name, content in before.items()}
+    assert contents(tmp_path / "run") == under_way
+    with run_folder.begun(tmp_path / "run", "newer", resume=True) as goes_on:
+        assert goes_on and contents(tmp_path / "run") == under_way
+    assert not any(path.name in (".before", run_folder.CHECKPOINT) for path in (tmp_path / "run").iterdir())
 
 
 def test_one_that_was_killed_before_it_began_gives_back_what_it_set_aside(tmp_path, monkeypatch):
     before = finished(tmp_path / "run")
     killed = run_folder.begun(tmp_path / "run", "killed", resume=False, overwrite=True)
     with monkeypatch.context() as patched:  # a killed process has no lock
-        patched.setattr(run_folder, "_locked", nullcontext)
+        patched.setattr(run_folder, "locked", nullcontext)
         killed.__enter__()
     run_folder.check(tmp_path / "run", overwrite=True, resume=False)
     fail(tmp_path / "run", "work/train.ids.npy")

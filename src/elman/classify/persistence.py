@@ -39,16 +39,17 @@ def load(folder: str | Path) -> Classifier:
     Raises:
         ModelFolderError: missing, incomplete, damaged, of another kind, or written by a newer version.
     """
-    description = model_folder.read(Path(folder), _KIND)
-    with model_folder.named_errors(Path(folder)), torch.random.fork_rng(devices=[]):
-        return _build(Path(folder), description)
+    folder = model_folder.located(Path(folder))
+    description = model_folder.read(folder, _KIND)
+    with model_folder.named_errors(folder), torch.random.fork_rng(devices=[]):
+        return _build(folder, description)
 
 
 def _build(folder: Path, description: dict[str, Any]) -> Classifier:
     tensors = model_folder.tensors(folder)
     model_folder.check_depth(description["config"], tensors)
     config = resolve(**description["config"])
-    tokenizer = TextTokenizer.load(folder / model_folder.TOKENIZER, description["tokenizer"])
+    tokenizer = TextTokenizer.load(model_folder.path_of(folder, model_folder.TOKENIZER), description["tokenizer"])
     classes = np.array(description["classes"])
     network = build_network(config, tensors["network.embedding.weight"].shape[0], len(classes), tokenizer.end_id)
     if tokenizer.vocab_size != network.embedding.num_embeddings:

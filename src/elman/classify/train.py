@@ -200,7 +200,7 @@ def _fitted(out: Path, train_split: Split, read: Data, config: ClassifierConfig,
         return fit(train_split, watched, read.classes, config, checkpoint_path=checkpoint, use_cache=True, **how)
     except DivergedError as error:
         persistence.save(error.fitted.classifier, out)
-        checkpoint.unlink(missing_ok=True)
+        run_folder.finish(out)
         raise
 
 
@@ -222,14 +222,13 @@ def _diagnosis(out: Path, fitted: Fitted, train_split: Split, read: Data, events
 def _write(
     run: Run, source: str, splits: dict[str, Split], mistakes: dict[str, list[dict[str, Any]]], *, tensorboard: bool
 ) -> None:
-    """Everything in the folder; the checkpoint goes once the model is there."""
+    """Everything in the folder."""
     persistence.save(run.fitted.classifier, run.folder)
     vectors = {} if run.fitted.vectors is None else {"vectors": run.fitted.vectors}
     metrics = {**run.metrics, "gradient": run.gradient, **vectors}
     data = report_data(run, source, splits, mistakes)
     run_folder.write_results(run.folder, metrics, run.fitted.history, data)
     write_report(data, run.folder)
-    (run.folder / run_folder.CHECKPOINT).unlink(missing_ok=True)
     if run.diagnosis is not None:
         write_diagnosis(run.diagnosis, run.folder, tensorboard=tensorboard)
 

@@ -1,6 +1,5 @@
 """The language model that a classifier's run first trains on text without labels."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from ..errors import CheckpointError, UsageError
 from ..language import TrainedLanguageModel
 from ..settings import is_explicit, to_toml
 from ..text import cache
-from ..training import FitEvents, model_folder, run_folder, write_json
+from ..training import FitEvents, read_json, run_folder, write_json
 from .config import BOTH
 from .reading import Data
 
@@ -59,7 +58,7 @@ def pretrained(
     models = []
     for each in directions:
         folder = out / (LANGUAGE_MODEL if each == "forward" else f"{LANGUAGE_MODEL}-{each}")
-        if not (folder / model_folder.CONFIG).exists():
+        if not run_folder.is_finished(folder):
             language.pretrain(
                 unlabelled,
                 folder,
@@ -91,7 +90,7 @@ def _check_direction(config: language.LanguageConfig, directions: Sequence[str])
 def _check_same(path: Path, asked: dict[str, Any]) -> None:
     """Raises CheckpointError if what was asked for when the run began was other."""
     try:
-        begun = dict(json.loads(path.read_text(encoding="utf-8")))
+        begun = dict(read_json(path))
     except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path}: cannot be read, so there is nothing to resume ({error})") from None
     others = [name for name, value in asked.items() if begun.get(name) != value]

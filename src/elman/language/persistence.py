@@ -33,13 +33,13 @@ def load(folder: str | Path) -> TrainedLanguageModel:
     Raises:
         ModelFolderError: missing, incomplete, damaged, of another kind, or written by a newer version.
     """
-    folder = Path(folder)
+    folder = model_folder.located(Path(folder))
     description = model_folder.read(folder, KIND)
     with model_folder.named_errors(folder), torch.random.fork_rng(devices=[]):
         tensors = model_folder.tensors(folder)
         model_folder.check_depth(description["config"], tensors)
         config = resolve(**description["config"])
-        tokenizer = TextTokenizer.load(folder / model_folder.TOKENIZER, description["tokenizer"])
+        tokenizer = TextTokenizer.load(model_folder.path_of(folder, model_folder.TOKENIZER), description["tokenizer"])
         if tokenizer.end_id is None:
             raise ModelFolderError("the tokenizer has no token for the end of a line")
         vocab_size = tensors["embedding.weight"].shape[0]

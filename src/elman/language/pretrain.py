@@ -1,6 +1,5 @@
 """The main job: raw text in, a run folder with a language model out."""
 
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -104,21 +103,14 @@ def pretrain(
                 )
         except DivergedError as error:
             persistence.save(error.fitted.model, out)
-            _clear(out)
+            run_folder.finish(out)
             raise
         seconds = {"training": sum(epoch.seconds for epoch in fitted.history), "total": time.monotonic() - started}
         run = Run(out, fitted, _metrics(fitted), seconds)
         events.stage("writing")
         held_out = corpus.opened(work / "validation") if held is not None else None
         _write(run, [*map(str, texts), *([f"{len(at_hand):,} texts"] if at_hand else [])], held_out)
-        _clear(out)
     return run
-
-
-def _clear(out: Path) -> None:
-    """What only a run under way needs."""
-    shutil.rmtree(out / run_folder.WORK, ignore_errors=True)
-    (out / run_folder.CHECKPOINT).unlink(missing_ok=True)
 
 
 def _metrics(fitted: Fitted) -> dict[str, dict[str, Any]]:

@@ -3,8 +3,8 @@
 Knows losses and batches; knows nothing of text, classes or files of data.
 """
 
-from . import model_folder, run_folder
-from .files import to_json, write_json, write_tensors, write_text
+from . import checkpoint, model_folder, run_folder, tensor_file
+from .files import read_json, to_json, write_json, write_tensors, write_text
 from .history import Epoch, best_epoch, from_csv, gradient_summary, read_history, to_csv
 from .interrupt import StopRequest, stop_requests
 from .loop import SILENT, FitEvents, Interrupted, Listener, Step, Task, Trainer
@@ -30,14 +30,17 @@ __all__ = [
     "best_epoch",
     "build_optimizer",
     "check_watched",
+    "checkpoint",
     "clip",
     "from_csv",
     "gradient_summary",
     "model_folder",
     "products_in",
     "read_history",
+    "read_json",
     "run_folder",
     "stop_requests",
+    "tensor_file",
     "to_csv",
     "to_json",
     "write_json",

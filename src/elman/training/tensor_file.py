@@ -1,0 +1,86 @@
+"""The safetensors format with a digest in its header, so that one flipped bit is noticed.
+
+A file is the size of its header in eight bytes, the header in JSON (of each tensor `dtype`, `shape` and `data_offsets`,
+and strings under `__metadata__`), and the tensors' bytes one after the other. It is written tensor by tensor, since
+the package's own `save_file` makes a file that is its owner's alone and holds no digest.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+DIGEST = "sha256"  # key of the metadata
+
+_TYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+_ALIGNMENT = 8  # bytes, of the first tensor
+_SIZE = 8  # bytes of the header's size
+
+
+def pieces(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
+    """The bytes of a file, piece by piece; tensors may share their memory."""
+    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+    header: dict[str, object] = {"__metadata__": {**metadata, DIGEST: digest(tensors, metadata)}}
+    end = 0
+    for name in names:
+        tensor = tensors[name]
+        begin, end = end, end + tensor.numel() * tensor.element_size()
+        header[name] = {"dtype": _TYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    yield len(text).to_bytes(_SIZE, "little")
+    yield text
+    for name in names:
+        yield _content(tensors[name])
+
+
+def digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Of names, types, shapes and bytes of all tensors, and of all metadata but a digest."""
+    strings = {key: value for key, value in metadata.items() if key != DIGEST}
+    whole = hashlib.sha256(json.dumps(strings, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        whole.update(json.dumps([name, _TYPES[tensor.dtype], list(tensor.shape)]).encode())
+        whole.update(_content(tensor))
+    return whole.hexdigest()
+
+
+def _content(tensor: Tensor) -> memoryview:
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().data
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a file, also of one without a digest.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged.
+    """
+    content = path.read_bytes()
+    try:
+        tensors = load(content)
+        size = int.from_bytes(content[:_SIZE], "little")
+        metadata: dict[str, str] = json.loads(content[_SIZE : _SIZE + size]).get("__metadata__") or {}
+    except (SafetensorError, ValueError, RecursionError) as error:
+        raise ValueError(f"not a safetensors file: {error}") from None
+    expected = metadata.get(DIGEST)
+    if expected is not None and expected != digest(tensors, metadata):
+        raise ValueError("its bytes are not those that were written")
+    return tensors, metadata
