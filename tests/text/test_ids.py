@@ -98,7 +98,7 @@ def test_the_cache_remembers_and_survives_damage(tmp_path, monkeypatch):
         lambda content: content[:32],
         lambda content: content[:-1],
         lambda content: content + b"x",
-        lambda content: content[:50] + bytes([content[50] ^ 1]) + content[51:],
+        lambda content: content[:50] + bytes(byte ^ 1 for byte in content[50:51]) + content[51:],
         lambda content: b"[" * 100_000,
         lambda content: None,
     ],
