@@ -18,7 +18,7 @@ from elman import classify, language
 from elman.bench import summary
 from elman.cli._app import app, run
 from elman.report import memory_tables
-from elman.settings import setting_fields
+from elman.settings import LARGEST, MOST_LAYERS, WIDEST, setting_fields
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
@@ -32,8 +32,9 @@ def settings() -> str:
     return f"""# Settings
 
 Every setting is a flag (`--hidden-size 128`), a key of a TOML file given by `--config` (`hidden_size = 128`) and a
-parameter in Python (`hidden_size=128`). Written by `docs/generate.py` from `src/elman/classify/config.py` and
-`src/elman/language/config.py`.
+parameter in Python (`hidden_size=128`). Whole numbers are at most {LARGEST:,}, widths of layers {WIDEST:,}, layers
+{MOST_LAYERS}, and a vocabulary has at most 10,000,000 entries. Written by `docs/generate.py` from
+`src/elman/classify/config.py` and `src/elman/language/config.py`.
 
 ## Of a classifier: `elman train`, `elman.TextClassifier`
 

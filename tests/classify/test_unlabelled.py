@@ -6,6 +6,7 @@ import math
 import os
 import pickle
 import signal
+import stat
 from dataclasses import replace
 
 import pytest
@@ -20,6 +21,7 @@ from elman.cli._show import TrainingProgress
 from elman.errors import CheckpointError, DataError, RunFolderError, UsageError
 from elman.settings import to_toml
 from elman.training import FitEvents, Interrupted, run_folder
+from kills import Killed, killed_after
 
 
 @pytest.fixture
@@ -228,3 +230,75 @@ def test_defaults_of_the_language_model_give_way_to_the_model(model, tmp_path):
         train, tmp_path / "run", fine_tuned, language_config=config, unlabelled=unlabelled, start=[model]
     )
     assert run.fitted.classifier.config.hidden_sizes == "7,6"
+
+
+def test_a_run_that_was_killed_behind_its_training_is_brought_to_its_end(tmp_path, monkeypatch):
+    """While the language model writes its report, while the classifier does, and before the diagnosis is there."""
+    train = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    arguments = {
+        "unlabelled": [write(tmp_path / "more.txt", TEXTS)],
+        "language_config": language.resolve(**SMALL),
+        "config": resolve("fine-tuned", epochs=1),
+        "diagnose": True,
+    }
+    whole = classify.train(train, tmp_path / "whole", **arguments)
+    names = {path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*")}
+    for room, function in (
+        (language.pretrain, "write_language_report"),
+        (classify.train, "write_report"),
+        (classify.train, "write_diagnosis"),
+    ):
+        out = tmp_path / function
+        with monkeypatch.context() as patched:
+            original = room.__globals__[function]
+
+            def dying(*rest, original=original, out=out, **options):
+                with killed_after(0, out):
+                    original(*rest, **options)
+
+            patched.setitem(room.__globals__, function, dying)
+            patched.setattr(run_folder, "finish", None)
+            with pytest.raises(Killed):
+                classify.train(train, out, **arguments)
+        if room is classify.train:
+            assert classify.load(out).classes.tolist() == ["bad", "good"]
+        again = classify.train(train, out, resume=True, **arguments)
+        assert again.metrics == whole.metrics
+        assert {path.relative_to(out) for path in out.rglob("*")} == names
+        with pytest.raises(RunFolderError, match="the run is finished"):
+            classify.train(train, out, resume=True, **arguments)
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o077], ids=oct)
+def test_the_umask_is_that_of_every_file(tmp_path, monkeypatch, mask):
+    monkeypatch.setenv("ELMAN_CACHE", str(tmp_path / "cache"))
+    train = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    unlabelled = write(tmp_path / "more.txt", TEXTS)
+    before = os.umask(mask)
+    try:
+        seen = {}
+
+        class Looking(FitEvents):
+            """At what only a run under way has."""
+
+            def epoch_done(self, epoch, is_best):
+                seen.update({path: path.stat().st_mode for path in (tmp_path / "run").rglob("*")})
+
+        classify.train(
+            train,
+            tmp_path / "run",
+            resolve("fine-tuned", epochs=2),
+            unlabelled=[unlabelled],
+            language_config=language.resolve(**{**SMALL, "epochs": 2}),
+            tensorboard=True,
+            diagnose=True,
+            events=Looking(),
+        )
+        language.perplexity(tmp_path / "run" / "language-model", [unlabelled], out=tmp_path / "run" / "scores.jsonl")
+        for place in (tmp_path / "run", tmp_path / "cache"):
+            seen.update({path: path.stat().st_mode for path in (place, *place.rglob("*"))})
+    finally:
+        os.umask(before)
+    modes = {path: mode & 0o777 for path, mode in seen.items()}
+    assert modes == {path: (0o777 if stat.S_ISDIR(mode) else 0o666) & ~mask for path, mode in seen.items()}
+    assert {"checkpoint.safetensors", "train.ids.npy"} < {path.name for path in modes} and len(modes) > 35

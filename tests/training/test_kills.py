@@ -1,6 +1,10 @@
 """A run that is killed at any of its changes to the folder: a model answers, and the run can be brought to its end."""
 
+import signal
+import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import torch
@@ -163,6 +167,26 @@ def test_a_model_that_is_saved_over_another(tmp_path):
             break
         changes += 1
     assert changes >= 7
+
+
+@pytest.mark.parametrize("when", ["before its first checkpoint", "after it"])
+def test_a_process_that_is_really_killed(tmp_path, when):
+    begin(tmp_path, "a run")
+    code = f"""
+import os, signal, sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from pathlib import Path
+from training.test_kills import *
+folder = Path({str(tmp_path)!r})
+with run_folder.begun(folder, "new", resume=False, overwrite=True):
+    if {when == "after it"}:
+        write_tensors(folder / run_folder.CHECKPOINT, {{"number": torch.tensor(3.0)}}, {{}})
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
+    assert answer(tmp_path) == "old"
+    job(tmp_path, "new", resume=True)
+    assert answer(tmp_path) == "new" and not (tmp_path / ".before").exists()
 
 
 def test_the_tensors_of_a_file_are_read_back(tmp_path):

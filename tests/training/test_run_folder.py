@@ -4,8 +4,9 @@ from contextlib import nullcontext
 
 import pytest
 
-from elman.errors import RunFolderError
-from elman.training import run_folder, to_json, write_text
+from elman.classify import unlabelled
+from elman.errors import CheckpointError, ModelFolderError, RunFolderError
+from elman.training import Epoch, read_history, run_folder, to_csv, to_json, write_text
 
 NEW = "# A run of Elman\nnew"
 
@@ -198,3 +199,41 @@ def test_json_says_null_for_what_it_has_no_word_for():
 
 def fail_to_write():
     raise OSError(28, "No space left on device")
+
+
+EPOCH = Epoch(1, 0.5, 0.75, None, None, 0.001, 1.0, 0.9, 1.5, 0.0, 2.25)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: text[:-9],
+        lambda text: text.replace("train_loss", "train_lass"),
+        lambda text: text.replace("0.75", "0.7x"),
+        lambda text: text.replace("0.75", "nan"),
+        lambda text: text.replace("1,0.5", "1,0.5,9"),
+        lambda text: text.replace("1,0.5", "2,0.5"),
+        lambda text: text + "\n",
+        lambda text: text + "\0",
+        lambda text: text + "\xff",
+        lambda text: text + "9" * 5000,
+    ],
+)
+def test_a_damaged_history_is_named(tmp_path, damage):
+    path = tmp_path / "history.csv"
+    assert read_history(path) == []
+    path.write_text(to_csv([EPOCH]))
+    assert read_history(path) == [EPOCH]
+    path.write_text(damage(to_csv([EPOCH])), encoding="latin-1")
+    with pytest.raises(ModelFolderError, match=r"history\.csv: damaged") as raised:
+        read_history(path)
+    assert "\n" not in str(raised.value) and len(str(raised.value)) < 400 + len(str(path))
+
+
+@pytest.mark.parametrize("content", [b"", b"[" * 100_000, b"\xff", b"9" * 5000, b"{}"])
+def test_a_damaged_file_of_the_language_model_is_named(tmp_path, content):
+    (tmp_path / "unlabelled.json").write_bytes(content)
+    with pytest.raises(CheckpointError) as raised:
+        unlabelled._check_same(tmp_path / "unlabelled.json", {"files": []})
+    assert "\n" not in str(raised.value)
