@@ -243,30 +243,28 @@ def test_a_run_that_was_killed_behind_its_training_is_brought_to_its_end(tmp_pat
     }
     whole = classify.train(train, tmp_path / "whole", **arguments)
     names = {path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*")}
+    out = tmp_path / "killed"
     for room, function in (
         (language.pretrain, "write_language_report"),
         (classify.train, "write_report"),
         (classify.train, "write_diagnosis"),
     ):
-        out = tmp_path / function
-        with monkeypatch.context() as patched:
+        with monkeypatch.context() as patched, pytest.raises(Killed), killed_after(10**9, out) as killer:
             original = room.__globals__[function]
 
-            def dying(*rest, original=original, out=out, **options):
-                with killed_after(0, out):
-                    original(*rest, **options)
+            def dying(*rest, original=original, killer=killer, **options):
+                killer.left = killer.count
+                return original(*rest, **options)
 
             patched.setitem(room.__globals__, function, dying)
-            patched.setattr(run_folder, "finish", None)
-            with pytest.raises(Killed):
-                classify.train(train, out, **arguments)
+            classify.train(train, out, resume=True, **arguments)
         if room is classify.train:
             assert classify.load(out).classes.tolist() == ["bad", "good"]
-        again = classify.train(train, out, resume=True, **arguments)
-        assert again.metrics == whole.metrics
-        assert {path.relative_to(out) for path in out.rglob("*")} == names
-        with pytest.raises(RunFolderError, match="the run is finished"):
-            classify.train(train, out, resume=True, **arguments)
+    again = classify.train(train, out, resume=True, **arguments)
+    assert again.metrics == whole.metrics
+    assert {path.relative_to(out) for path in out.rglob("*")} == names
+    with pytest.raises(RunFolderError, match="the run is finished"):
+        classify.train(train, out, resume=True, **arguments)
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o002, 0o077], ids=oct)

@@ -237,3 +237,17 @@ def test_a_damaged_file_of_the_language_model_is_named(tmp_path, content):
     with pytest.raises(CheckpointError) as raised:
         unlabelled._check_same(tmp_path / "unlabelled.json", {"files": []})
     assert "\n" not in str(raised.value)
+
+
+def test_what_cannot_be_removed_of_the_run_before_costs_no_new_model(tmp_path, monkeypatch):
+    finished(tmp_path / "run")
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", lambda *_, **__: None)
+        with run_folder.begun(tmp_path / "run", "new", resume=False, overwrite=True):
+            for name in ("config.json", "model.safetensors"):
+                (tmp_path / "run" / name).write_text("new")
+    assert run_folder.is_finished(tmp_path / "run") and (tmp_path / "run" / ".before" / "config.json").exists()
+    with pytest.raises(RunFolderError, match="finished"), run_folder.begun(tmp_path / "run", "newer", resume=True):
+        pass
+    fail(tmp_path / "run")
+    assert (tmp_path / "run" / "model.safetensors").read_text() == "new"

@@ -13,6 +13,7 @@ tensorboard/           the events of TensorBoard, if asked for
 .before/               what was there before the run, until it has ended; its model answers until there is a new one
 """
 
+import filecmp
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -71,8 +72,16 @@ def settings_of(folder: Path) -> Path | None:
 
 def is_finished(folder: Path) -> bool:
     """Whether a run there has come to its end."""
-    is_under_way = any((folder / name).exists() for name in (CHECKPOINT, ASIDE, _ASIDE_NEW))
-    return (folder / CONFIG).exists() and not is_under_way
+    is_under_way = (folder / CHECKPOINT).exists() or (folder / _ASIDE_NEW).exists()
+    return (folder / CONFIG).exists() and not is_under_way and not _is_model_aside(folder)
+
+
+def _is_model_aside(folder: Path) -> bool:
+    """Whether the model there is the one that is set aside, of a process that died between the two."""
+    pairs = [(folder / name, folder / ASIDE / name) for name in (CONFIG, WEIGHTS)]
+    if not all(path.is_file() for pair in pairs for path in pair):
+        return False
+    return all(filecmp.cmp(*pair, shallow=False) for pair in pairs)
 
 
 def _is_free(folder: Path) -> bool:
@@ -193,7 +202,7 @@ def _set_aside_whole(folder: Path) -> None:
     """Go on where a process died that was setting aside, or putting back."""
     if (folder / _ASIDE_NEW).exists():
         _set_aside(folder)
-    elif (folder / ASIDE).exists() and not (folder / CHECKPOINT).exists():
+    elif _is_model_aside(folder) and not (folder / CHECKPOINT).exists():
         _remove_model(folder)
 
 
