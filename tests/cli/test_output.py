@@ -231,3 +231,6 @@ def test_scores_go_to_a_device_as_they_are(tmp_path):
     with pytest.raises(RunFolderError, match="/dev/full: cannot be written"):
         write_text(Path("/dev/full"), "scores\n")
     assert Path("/dev/full").is_char_device()
+    with (tmp_path / "scores").open("w") as file:
+        write_text(Path(f"/dev/fd/{file.fileno()}"), "scores\n")
+    assert (tmp_path / "scores").read_text() == "scores\n" and [*tmp_path.glob("*.new")] == []

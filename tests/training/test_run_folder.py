@@ -251,3 +251,13 @@ def test_what_cannot_be_removed_of_the_run_before_costs_no_new_model(tmp_path, m
         pass
     fail(tmp_path / "run")
     assert (tmp_path / "run" / "model.safetensors").read_text() == "new"
+
+
+def test_a_file_system_without_links(tmp_path, monkeypatch):
+    def link(path, target):
+        raise OSError(1, "Operation not permitted")
+
+    before = finished(tmp_path / "run")
+    monkeypatch.setattr("os.link", link)
+    fail(tmp_path / "run")
+    assert contents(tmp_path / "run") == before

@@ -71,7 +71,7 @@ def beside(path: Path) -> Iterator[Path]:
 
     What is there and no regular file, such as /dev/stdout, is written to as it is.
     """
-    is_special = path.exists() and not (path.is_file() or path.is_dir())
+    is_special = _is_special(path)
     new = path if is_special else path.with_name(path.name + NEW)
     try:
         yield new
@@ -83,6 +83,13 @@ def beside(path: Path) -> Iterator[Path]:
         if not is_special:
             with suppress(OSError):
                 new.unlink(missing_ok=True)
+
+
+def _is_special(path: Path) -> bool:
+    """A pipe or a device, or a name of one such as /dev/stdout, which may lead to a regular file too."""
+    if path.is_symlink() and path.absolute().parts[1] in ("dev", "proc"):
+        return True
+    return path.exists() and not (path.is_file() or path.is_dir())
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

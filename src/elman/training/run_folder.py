@@ -125,7 +125,7 @@ def begun(folder: Path, config_toml: str, *, resume: bool, overwrite: bool = Fal
     make(folder)
     with locked(folder):
         with _named_errors(folder):
-            _set_aside_whole(folder)
+            _recover(folder)
         if check(folder, overwrite=overwrite, resume=resume):
             yield True
         else:
@@ -198,7 +198,7 @@ def _set_aside(folder: Path) -> None:
     _remove_model(folder)
 
 
-def _set_aside_whole(folder: Path) -> None:
+def _recover(folder: Path) -> None:
     """Go on where a process died that was setting aside, or putting back."""
     if (folder / _ASIDE_NEW).exists():
         _set_aside(folder)
@@ -227,7 +227,9 @@ def _link(path: Path, target: Path) -> None:
     try:
         os.link(path, target)
     except OSError:  # a file system without links
-        shutil.copy2(path, target)
+        copy = target.with_name(target.name + NEW)
+        shutil.copy2(path, copy)
+        copy.replace(target)
 
 
 def _own(folder: Path) -> list[Path]:
