@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 import elman
 from elman.classify import load, report
 from elman.errors import ModelFolderError
+from elman.training import write_tensors
 
 
 @pytest.fixture
@@ -102,6 +103,7 @@ def test_ngrams_that_are_gone(tmp_path, reviews):
     tensors = load_file(tmp_path / "model.safetensors")
     left = {name: tensor for name, tensor in tensors.items() if not name.startswith("ngrams.")}
     save_file(left, tmp_path / "model.safetensors")
+    change(tmp_path)
     with pytest.raises(ModelFolderError, match=r"expected the n-grams' .*bias.*, got \{\}"):
         load(tmp_path)
 
@@ -177,10 +179,23 @@ def test_a_flipped_bit_is_noticed_or_has_no_effect(saved, tmp_path, name, step):
 
 
 def test_files_of_another_model_are_not_mixed_in(saved, folder):
-    """A tokenizer of as many words would answer otherwise."""
+    """A tokenizer of as many words would answer otherwise, and so would weights of the same layers."""
     for path in saved.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     words = folder / "tokenizer.json"
     words.write_text(words.read_text().replace("great", "taerg"))
     with pytest.raises(ModelFolderError, match=r"tokenizer\.json holds something else than what was written"):
         load(folder)
+    words.write_bytes((saved / "tokenizer.json").read_bytes())
+    weights = folder / "model.safetensors"
+    tensors = load_file(weights)
+    write_tensors(weights, {name: tensor.clone() for name, tensor in tensors.items()}, {"elman": "0.1.0"})
+    load(folder)
+    tensors["network.output.bias"] += 1
+    for metadata in (None, {"elman": "0.1.0"}):
+        if metadata is None:
+            save_file(tensors, weights)
+        else:
+            write_tensors(weights, tensors, metadata)
+        with pytest.raises(ModelFolderError, match=r"model\.safetensors holds something else"):
+            load(folder)

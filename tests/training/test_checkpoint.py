@@ -87,7 +87,7 @@ def test_the_file_is_safetensors(tmp_path, tensor):
     """As its own package reads and writes it, tensors that share their memory too."""
     tensors = {"a": tensor, "b": tensor, "odd": torch.arange(3, dtype=torch.uint8)}
     with (tmp_path / "a").open("wb") as file:
-        file.writelines(tensor_file.pieces(tensors, {"é": "\n"}))
+        file.writelines(tensor_file.pieces(tensors, tensor_file.with_digest(tensors, {"é": "\n"})))
     found = load_file(tmp_path / "a")
     assert found.keys() == tensors.keys()
     for name, value in found.items():

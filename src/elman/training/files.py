@@ -28,9 +28,9 @@ def make(folder: Path) -> None:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """A safetensors file, atomically. Raises RunFolderError if it cannot be written (a full disk, say)."""
+    """A safetensors file with a digest, atomically. Raises RunFolderError if it cannot be written."""
     with beside(path) as new:
-        save_tensors(new, tensors, metadata)
+        save_tensors(new, tensors, tensor_file.with_digest(tensors, metadata))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,8 +4,8 @@ All is written beside what is there before any of it is moved into its place, co
 whole, and a model that cannot be written leaves the one before. If a process dies while the files are moved, they are
 read where they are.
 
-What was written is known by SHA-256: the tensors' stands in the header of their file, those of the other two under
-"sha256" in config.json. Who changes these by hand removes that key; models of earlier versions have none.
+What was written is known by SHA-256: that of each file under "sha256" in config.json, the tensors' also in the header
+of their file. Who changes a file by hand removes that key; models of earlier versions have none.
 """
 
 import hashlib
@@ -40,7 +40,12 @@ def write(folder: Path, kind: str, tensors: dict[str, Tensor], tokenizer: str, d
     make(folder)
     described = {"format": _FORMAT, "kind": kind, "elman": __version__, **description}
     written = to_json(described)
-    digests = {CONFIG: _digest(json.loads(written)), TOKENIZER: hashlib.sha256(in_utf8(tokenizer)).hexdigest()}
+    metadata = tensor_file.with_digest(tensors, {"elman": __version__})
+    digests = {
+        CONFIG: _digest(json.loads(written)),
+        TOKENIZER: hashlib.sha256(in_utf8(tokenizer)).hexdigest(),
+        WEIGHTS: metadata[tensor_file.DIGEST],
+    }
     # The last one is moved first.
     with (
         beside(folder / CONFIG) as new_config,
@@ -48,7 +53,7 @@ def write(folder: Path, kind: str, tensors: dict[str, Tensor], tokenizer: str, d
         beside(folder / WEIGHTS) as weights,
     ):
         save_text(words, tokenizer)
-        save_tensors(weights, tensors, {"elman": __version__})
+        save_tensors(weights, tensors, metadata)
         save_text(new_config, to_json({**described, _DIGESTS: digests}, indent=2) + "\n")
         (folder / CONFIG).unlink(missing_ok=True)
 
@@ -118,10 +123,17 @@ def read(folder: Path, kind: str) -> dict[str, Any]:
     with named_errors(folder):
         _check_description(description)
         if _DIGESTS in description:
-            words = path_of(folder, TOKENIZER).read_bytes()
-            if description[_DIGESTS][TOKENIZER] != hashlib.sha256(words).hexdigest():
-                raise ModelFolderError(f"{TOKENIZER} holds something else than what was written")
+            _check_files(folder, description[_DIGESTS])
     return description
+
+
+def _check_files(folder: Path, digests: dict[str, str]) -> None:
+    """Raises ModelFolderError if the files are not those that were written with config.json."""
+    words = hashlib.sha256(path_of(folder, TOKENIZER).read_bytes()).hexdigest()
+    weights = tensor_file.read_metadata(path_of(folder, WEIGHTS)).get(tensor_file.DIGEST)
+    for name, digest in ((TOKENIZER, words), (WEIGHTS, weights)):
+        if digests[name] != digest:
+            raise ModelFolderError(f"{name} holds something else than what was written with {CONFIG}")
 
 
 def _description(folder: Path) -> dict[str, Any]:

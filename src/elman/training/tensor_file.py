@@ -6,9 +6,11 @@ the package's own `save_file` makes a file that is its owner's alone and holds n
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from safetensors import SafetensorError
@@ -31,12 +33,18 @@ _TYPES = {
 }
 _ALIGNMENT = 8  # bytes, of the first tensor
 _SIZE = 8  # bytes of the header's size
+_LARGEST_HEADER = 100_000_000  # bytes, as the package has it
+
+
+def with_digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, str]:
+    """The metadata of a file of these tensors."""
+    return {**metadata, DIGEST: digest(tensors, metadata)}
 
 
 def pieces(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
     """The bytes of a file, piece by piece; tensors may share their memory."""
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
-    header: dict[str, object] = {"__metadata__": {**metadata, DIGEST: digest(tensors, metadata)}}
+    header: dict[str, object] = {"__metadata__": dict(metadata)}
     end = 0
     for name in names:
         tensor = tensors[name]
@@ -67,7 +75,7 @@ def _content(tensor: Tensor) -> memoryview:
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a file, also of one without a digest.
+    """Tensors and metadata of a file, also of one without a digest, which its tensors are compared with.
 
     Raises:
         OSError: it cannot be read.
@@ -76,11 +84,24 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     content = path.read_bytes()
     try:
         tensors = load(content)
-        size = int.from_bytes(content[:_SIZE], "little")
-        metadata: dict[str, str] = json.loads(content[_SIZE : _SIZE + size]).get("__metadata__") or {}
-    except (SafetensorError, ValueError, RecursionError) as error:
+    except (SafetensorError, ValueError) as error:
         raise ValueError(f"not a safetensors file: {error}") from None
+    metadata = _metadata(io.BytesIO(content))
     expected = metadata.get(DIGEST)
     if expected is not None and expected != digest(tensors, metadata):
         raise ValueError("its bytes are not those that were written")
     return tensors, metadata
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata alone, without a look at the tensors. Raises as `read`."""
+    with path.open("rb") as file:
+        return _metadata(file)
+
+
+def _metadata(file: BinaryIO) -> dict[str, str]:
+    size = int.from_bytes(file.read(_SIZE), "little")
+    try:
+        return dict(json.loads(file.read(min(size, _LARGEST_HEADER))).get("__metadata__") or {})
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise ValueError("not a safetensors file: its header cannot be read") from None
