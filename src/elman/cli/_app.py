@@ -113,7 +113,7 @@ def _code(result: object) -> int:
 
 def _say(message: str) -> None:
     """In one line, of which a long one's middle is left out."""
-    line = " ".join(message.split())
+    line = " ".join(message.encode("utf-8", "backslashreplace").decode().split())
     if len(line) > _LONGEST:
         line = f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
     err.print(f"elman: {line}")

@@ -89,14 +89,14 @@ def path_of(folder: Path, name: str) -> Path:
         return path
     try:
         _check_description(read_json(new_config))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, AttributeError):
         return path  # it died earlier
     return new
 
 
 def _check_description(description: dict[str, Any]) -> None:
     """Raises ValueError if it is not what was written."""
-    if _DIGESTS in description and description[_DIGESTS][CONFIG] != _digest(description):
+    if _DIGESTS in description and description[_DIGESTS].get(CONFIG) != _digest(description):
         raise ValueError(f"{CONFIG} holds something else than what was written")
 
 
@@ -132,7 +132,7 @@ def _check_files(folder: Path, digests: dict[str, str]) -> None:
     words = hashlib.sha256(path_of(folder, TOKENIZER).read_bytes()).hexdigest()
     weights = tensor_file.read_metadata(path_of(folder, WEIGHTS)).get(tensor_file.DIGEST)
     for name, digest in ((TOKENIZER, words), (WEIGHTS, weights)):
-        if digests[name] != digest:
+        if digests.get(name) != digest:
             raise ModelFolderError(f"{name} holds something else than what was written with {CONFIG}")
 
 
