@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 
 import elman
 from elman.classify import load, report
+from elman.cli._app import run
 from elman.errors import ModelFolderError
 from elman.training import write_tensors
 
@@ -199,3 +200,15 @@ def test_files_of_another_model_are_not_mixed_in(saved, folder):
             write_tensors(weights, tensors, metadata)
         with pytest.raises(ModelFolderError, match=r"model\.safetensors holds something else"):
             load(folder)
+
+
+@pytest.mark.parametrize("aside", [".before", ".before.new", ".before/.before"])
+def test_what_a_run_without_a_model_has_set_aside_answers(saved, tmp_path, aside, capsys):
+    (tmp_path / aside).mkdir(parents=True)
+    for path in saved.iterdir():
+        (tmp_path / aside / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "config.toml").write_text("# A run of Elman\n")
+    texts = ["great", "awful"]
+    assert (load(tmp_path).probabilities(texts) == load(saved).probabilities(texts)).all()
+    assert run(["summary", str(tmp_path)]) == 0
+    assert "Embedding" in capsys.readouterr().out
