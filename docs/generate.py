@@ -9,7 +9,6 @@ import json
 import os
 import re
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from elman import classify, language
 from elman.bench import summary
 from elman.cli._app import app, run
 from elman.report import memory_tables
+from elman.settings import LARGEST, MOST_LAYERS, WIDEST, setting_fields
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
@@ -32,8 +32,9 @@ def settings() -> str:
     return f"""# Settings
 
 Every setting is a flag (`--hidden-size 128`), a key of a TOML file given by `--config` (`hidden_size = 128`) and a
-parameter in Python (`hidden_size=128`). Written by `docs/generate.py` from `src/elman/classify/config.py` and
-`src/elman/language/config.py`.
+parameter in Python (`hidden_size=128`). Whole numbers are at most {LARGEST:,}, widths of layers {WIDEST:,}, layers
+{MOST_LAYERS}, and a vocabulary has at most 10,000,000 entries. Written by `docs/generate.py` from
+`src/elman/classify/config.py` and `src/elman/language/config.py`.
 
 ## Of a classifier: `elman train`, `elman.TextClassifier`
 
@@ -46,7 +47,7 @@ parameter in Python (`hidden_size=128`). Written by `docs/generate.py` from `src
 def _table(configs: dict[str, Any]) -> str:
     """A row for each setting, a column for each preset."""
     lines = [f"| setting | meaning | {' | '.join(configs)} |", f"| --- | --- |{' --- |' * len(configs)}"]
-    for field in fields(next(iter(configs.values()))):
+    for field in setting_fields(next(iter(configs.values()))):
         values = " | ".join(str(getattr(config, field.name)) for config in configs.values())
         lines.append(f"| `{field.name}` | {field.metadata['help']} | {values} |")
     return "\n".join(lines) + "\n"

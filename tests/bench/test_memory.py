@@ -116,12 +116,20 @@ def test_what_cannot_be_run(tmp_path):
         ({"threads": 0}, "threads must be at least 1"),
         ({"lengths": ["50-"]}, "got '50-'"),
         ({"lengths": ["1_0"]}, "got '1_0'"),
+        ({"lengths": ["9" * 5000]}, "got '9{98}…$"),
+        ({"lengths": ["12345678901234567890"]}, "got '12345678901234567890'"),
+        ({"hidden_size": 10**20}, "hidden_size must be at least 0 and at most 65536"),
+        ({"threads": 10**5}, "threads must be at least 1 and at most 1024"),
+        ({"updates": 10**5000}, "updates must be .*, got a number of more than 4,300 digits"),
         ({"also": (3,)}, "a length must be .* got '3'"),
         ({"tasks": ["jsb"]}, "--data"),
     ):
         with pytest.raises(UsageError, match=message):
             small(tmp_path / "none", **changes)
     assert not (tmp_path / "none").exists()
+    (tmp_path / "memory.jsonl").write_text("[" * 100_000 + "\n")
+    with pytest.raises(DataError, match="line 1: expected a result with task, variant, length"):
+        small(tmp_path)
     (tmp_path / "memory.jsonl").write_text('{"task": "adding"}\n')
     with pytest.raises(DataError, match="line 1: expected a result with task, variant, length"):
         small(tmp_path)

@@ -21,6 +21,7 @@ import elman
 from conftest import make_reviews
 from elman.classify import PRESETS, ClassifierConfig
 from elman.errors import DataError, LabelError, SplitError, UsageError
+from elman.settings import to_dict
 
 SMALL = {"embedding_dim": 16, "hidden_size": 12, "epochs": 6, "batch_size": 16, "learning_rate": 0.02, "min_count": 1}
 
@@ -107,7 +108,7 @@ def test_parameters_are_the_settings():
     assert model.get_params() == {
         "preset": "gru",
         "pretrained": None,
-        **dict.fromkeys(ClassifierConfig.__dataclass_fields__),
+        **dict.fromkeys(to_dict(ClassifierConfig)),
         "hidden_size": 8,
     }
     assert clone(model).get_params() == model.get_params()

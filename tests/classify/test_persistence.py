@@ -8,7 +8,9 @@ from safetensors.torch import load_file, save_file
 
 import elman
 from elman.classify import load, report
+from elman.cli._app import run
 from elman.errors import ModelFolderError
+from elman.training import write_tensors
 
 
 @pytest.fixture
@@ -17,6 +19,7 @@ def folder(tmp_path, saved):
     target.mkdir()
     for path in saved.iterdir():
         (target / path.name).write_bytes(path.read_bytes())
+    change(target)  # without digests: what they would notice is refused for its own reason too
     return target
 
 
@@ -29,7 +32,12 @@ def saved(tmp_path_factory, reviews):
 
 def change(folder, **values):
     path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    path.write_text(json.dumps({**without_digests(path), **values}))
+
+
+def without_digests(path):
+    """What config.json holds for whoever changes it by hand."""
+    return {key: value for key, value in json.loads(path.read_text()).items() if key != "sha256"}
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
@@ -96,6 +104,7 @@ def test_ngrams_that_are_gone(tmp_path, reviews):
     tensors = load_file(tmp_path / "model.safetensors")
     left = {name: tensor for name, tensor in tensors.items() if not name.startswith("ngrams.")}
     save_file(left, tmp_path / "model.safetensors")
+    change(tmp_path)
     with pytest.raises(
         ModelFolderError, match=r"ngrams.keys: expected I64 \[1\], got no such tensor; 4 tensors differ"
     ):
@@ -138,3 +147,70 @@ def test_loading_draws_nothing(folder):
     before = torch.get_rng_state()
     load(folder)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def flips(content, step):
+    """The content with one bit flipped, at every so many bytes."""
+    for place in range(0, len(content), step):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << (place // step) % 8
+        yield place, bytes(damaged)
+
+
+@pytest.mark.parametrize(
+    ("name", "step"), [("config.json", 7), ("tokenizer.json", 41), ("model.safetensors", 61)], ids=str
+)
+def test_a_flipped_bit_is_noticed_or_has_no_effect(saved, tmp_path, name, step):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for path in saved.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    content = (folder / name).read_bytes()
+    texts = ["great word1 word2", "awful", "word3 lovely [UNK]"]
+    expected = load(folder).probabilities(texts)
+    refused = 0
+    for place, damaged in flips(content, step):
+        (folder / name).write_bytes(damaged)
+        try:
+            found = load(folder).probabilities(texts)
+        except ModelFolderError as error:
+            assert str(folder) in str(error) and "\n" not in str(error)
+            refused += 1
+        else:
+            assert (found == expected).all(), place
+    assert refused > 0.8 * len(range(0, len(content), step))
+
+
+def test_files_of_another_model_are_not_mixed_in(saved, folder):
+    """A tokenizer of as many words would answer otherwise, and so would weights of the same layers."""
+    for path in saved.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    words = folder / "tokenizer.json"
+    words.write_text(words.read_text().replace("great", "taerg"))
+    with pytest.raises(ModelFolderError, match=r"tokenizer\.json holds something else than what was written"):
+        load(folder)
+    words.write_bytes((saved / "tokenizer.json").read_bytes())
+    weights = folder / "model.safetensors"
+    tensors = load_file(weights)
+    write_tensors(weights, {name: tensor.clone() for name, tensor in tensors.items()}, {"elman": "0.1.0"})
+    load(folder)
+    tensors["network.output.bias"] += 1
+    for metadata in (None, {"elman": "0.1.0"}):
+        if metadata is None:
+            save_file(tensors, weights)
+        else:
+            write_tensors(weights, tensors, metadata)
+        with pytest.raises(ModelFolderError, match=r"model\.safetensors holds something else"):
+            load(folder)
+
+
+@pytest.mark.parametrize("aside", [".before", ".before.new", ".before/.before"])
+def test_what_a_run_without_a_model_has_set_aside_answers(saved, tmp_path, aside, capsys):
+    (tmp_path / aside).mkdir(parents=True)
+    for path in saved.iterdir():
+        (tmp_path / aside / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "config.toml").write_text("# A run of Elman\n")
+    texts = ["great", "awful"]
+    assert (load(tmp_path).probabilities(texts) == load(saved).probabilities(texts)).all()
+    assert run(["summary", str(tmp_path)]) == 0
+    assert "Embedding" in capsys.readouterr().out

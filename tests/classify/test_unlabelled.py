@@ -1,9 +1,13 @@
 """A classifier whose language model is trained first, on further text: what it may read, and how the run goes on."""
 
+import copy
 import json
 import math
 import os
+import pickle
 import signal
+import stat
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,6 +21,7 @@ from elman.cli._show import TrainingProgress
 from elman.errors import CheckpointError, DataError, RunFolderError, UsageError
 from elman.settings import to_toml
 from elman.training import FitEvents, Interrupted, run_folder
+from kills import Killed, killed_after
 
 
 @pytest.fixture
@@ -228,3 +233,105 @@ def test_the_command_goes_on_from_its_own_settings(tmp_path, monkeypatch):
     assert command("--out", tmp_path / "whole") == 0
     metrics = [json.loads((folder / "metrics.json").read_text()) for folder in (out, tmp_path / "whole")]
     assert metrics[0]["validation"]["loss"] == metrics[1]["validation"]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"hidden_size": 500}, "hidden_size: the language model has 7, got 500"),  # the default, asked for
+        ({"num_layers": 3}, "num_layers: the language model has 2, got 3"),
+        ({"direction": "backward"}, "direction: the classifier reads forward, got a language model's backward"),
+        ({"objective": "fill"}, "expected a language model that predicts the next word"),
+    ],
+)
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_setting_that_the_model_cannot_have_is_refused(model, tmp_path, settings, named, copied):
+    train = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    arguments = {"unlabelled": [write(tmp_path / "more.txt", TEXTS)], "start": [model]}
+    config = language.resolve(**{"epochs": 1, "batch_size": 4, **settings})
+    if copied:
+        config = pickle.loads(pickle.dumps(copy.deepcopy(replace(config, seed=1))))
+    with pytest.raises(UsageError, match=named):
+        classify.train(train, tmp_path / "run", language_config=config, **arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_defaults_of_the_language_model_give_way_to_the_model(model, tmp_path):
+    train = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    config = language.resolve(epochs=1, batch_size=4)
+    unlabelled = [write(tmp_path / "more.txt", TEXTS)]
+    fine_tuned = resolve("fine-tuned", epochs=1)
+    run = classify.train(
+        train, tmp_path / "run", fine_tuned, language_config=config, unlabelled=unlabelled, start=[model]
+    )
+    assert run.fitted.classifier.config.hidden_sizes == "7,6"
+
+
+def test_a_run_that_was_killed_behind_its_training_is_brought_to_its_end(tmp_path, monkeypatch):
+    """While the language model writes its report, while the classifier does, and before the diagnosis is there."""
+    train = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    arguments = {
+        "unlabelled": [write(tmp_path / "more.txt", TEXTS)],
+        "language_config": language.resolve(**SMALL),
+        "config": resolve("fine-tuned", epochs=1),
+        "diagnose": True,
+    }
+    whole = classify.train(train, tmp_path / "whole", **arguments)
+    names = {path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*")}
+    out = tmp_path / "killed"
+    for room, function in (
+        (language.pretrain, "write_language_report"),
+        (classify.train, "write_report"),
+        (classify.train, "write_diagnosis"),
+    ):
+        with monkeypatch.context() as patched, pytest.raises(Killed), killed_after(10**9, out) as killer:
+            original = room.__globals__[function]
+
+            def dying(*rest, original=original, killer=killer, **options):
+                killer.left = killer.count
+                return original(*rest, **options)
+
+            patched.setitem(room.__globals__, function, dying)
+            classify.train(train, out, resume=True, **arguments)
+        if room is classify.train:
+            assert classify.load(out).classes.tolist() == ["bad", "good"]
+    again = classify.train(train, out, resume=True, **arguments)
+    assert again.metrics == whole.metrics
+    assert {path.relative_to(out) for path in out.rglob("*")} == names
+    with pytest.raises(RunFolderError, match="the run is finished"):
+        classify.train(train, out, resume=True, **arguments)
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o077], ids=oct)
+def test_the_umask_is_that_of_every_file(tmp_path, monkeypatch, mask):
+    monkeypatch.setenv("ELMAN_CACHE", str(tmp_path / "cache"))
+    train = write(tmp_path / "train.tsv", TEXTS, LABELS)
+    unlabelled = write(tmp_path / "more.txt", TEXTS)
+    before = os.umask(mask)
+    try:
+        seen = {}
+
+        class Looking(FitEvents):
+            """At what only a run under way has."""
+
+            def epoch_done(self, epoch, is_best):
+                seen.update({path: path.stat().st_mode for path in (tmp_path / "run").rglob("*")})
+
+        classify.train(
+            train,
+            tmp_path / "run",
+            resolve("fine-tuned", epochs=2),
+            unlabelled=[unlabelled],
+            language_config=language.resolve(**{**SMALL, "epochs": 2}),
+            tensorboard=True,
+            diagnose=True,
+            events=Looking(),
+        )
+        language.perplexity(tmp_path / "run" / "language-model", [unlabelled], out=tmp_path / "run" / "scores.jsonl")
+        for place in (tmp_path / "run", tmp_path / "cache"):
+            seen.update({path: path.stat().st_mode for path in (place, *place.rglob("*"))})
+    finally:
+        os.umask(before)
+    modes = {path: mode & 0o777 for path, mode in seen.items()}
+    assert modes == {path: (0o777 if stat.S_ISDIR(mode) else 0o666) & ~mask for path, mode in seen.items()}
+    assert {"checkpoint.safetensors", "train.ids.npy"} < {path.name for path in modes} and len(modes) > 35

@@ -1,10 +1,13 @@
 """What the commands print, and where it goes: names as they are, any encoding, a full disk, a hasty Ctrl-C."""
 
+import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +16,8 @@ from cli.test_commands import refused
 from cli.test_commands import run as process
 from conftest import make_reviews
 from elman.cli._app import run
-from elman.errors import UsageError
+from elman.errors import DataError, RunFolderError, UsageError
+from elman.training import write_text
 
 NAMES = {"bad": "schlecht é", "good": "好😀"}
 SMALL = {"embedding_dim": 4, "hidden_size": 3, "epochs": 2, "min_count": 1}
@@ -151,3 +155,82 @@ def test_the_folder_of_a_language_model_has_its_presets_name(monkeypatch, tmp_pa
     for options in ([], config, [*config, "--preset", "classic-rnn"]):
         assert run(["pretrain", "raw.txt", *options]) == 2
     assert seen == ["runs/raw-lstm", "runs/raw-awd-lstm", "runs/raw-classic-rnn"]
+
+
+NOT_UTF8 = os.fsdecode(b"r\xffn [x]")
+
+
+def test_a_folder_whose_name_is_not_utf8(folder, tmp_path, monkeypatch, capsys):
+    """Linux has names of any bytes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace"))
+    out, data = NOT_UTF8, str(folder / "a.csv")
+    assert run(["train", data, "--out", out, "--diagnose", *FLAGS]) == 0
+    for command in (["predict", out, data], ["evaluate", out, data], ["summary", out], ["report", out]):
+        assert run(command) == 0
+    assert run(["diagnose", out, data]) == 0
+    assert run(["train", data, "--out", out, "--overwrite", *FLAGS]) == 0
+    expected = elman.TextClassifier.load(folder / "run").predict_proba(["great"])
+    assert (elman.TextClassifier.load(out).predict_proba(["great"]) == expected).all()
+    capsys.readouterr()
+    assert run(["train", data, "--out", out, "--overwrite", "--tensorboard", *FLAGS]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("elman: ") and said.endswith("TensorBoard writes only into folders whose name is UTF-8")
+    assert elman.TextClassifier.load(out)
+
+
+@pytest.mark.parametrize(
+    ("closed", "said"),
+    [
+        ("<&-", "elman: standard input: cannot be read to its end ([Errno 9] Bad file descriptor)\n"),
+        (">&-", "elman: standard output: Bad file descriptor\n"),
+        ("<&- >&- 2>&-", ""),
+    ],
+)
+def test_a_stream_that_is_closed_is_named(folder, closed, said):
+    line = f"{shlex.quote(sys.executable)} -m elman predict model {'a.csv' if '>' in closed else '-'} {closed}"
+    done = subprocess.run(["sh", "-c", line], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=folder)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+
+
+def test_standard_error_on_a_full_disk_stops_no_training(folder, tmp_path):
+    line = [sys.executable, "-m", "elman", "train", "a.csv", "--out", str(tmp_path / "run"), *FLAGS]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(line, stdout=subprocess.PIPE, stderr=full, text=True, cwd=folder)
+    assert done.returncode == 0 and done.stdout.endswith("report.html\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (EOFError("it ends early"), "elman: EOFError: it ends early (--debug shows where)"),
+        (MemoryError(), "elman: not enough memory (--debug shows where)"),
+        (DataError("x" * 10**6), f"elman: {'x' * 500} … {'x' * 500}"),
+        (DataError("a\nb"), "elman: a b"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_errors_are_one_line_and_no_interrupt(monkeypatch, capsys, error, said):
+    def fail(*rest, **options):
+        raise error
+
+    monkeypatch.setattr("elman.cli.predict.classify.predict", fail)
+    assert run(["predict", "model", "a.csv"]) == 1
+    assert capsys.readouterr().err.strip() == said
+    with pytest.raises(type(error)):
+        run(["--debug", "predict", "model", "a.csv"])
+
+
+def test_scores_go_to_a_device_as_they_are(tmp_path):
+    """No file takes its place."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True)
+    write_text(pipe, "scores\n")
+    assert reader.communicate()[0] == "scores\n" and pipe.is_fifo()
+    with pytest.raises(RunFolderError, match="/dev/full: cannot be written"):
+        write_text(Path("/dev/full"), "scores\n")
+    assert Path("/dev/full").is_char_device()
+    with (tmp_path / "scores").open("w") as file:
+        write_text(Path(f"/dev/fd/{file.fileno()}"), "scores\n")
+    assert (tmp_path / "scores").read_text() == "scores\n" and [*tmp_path.glob("*.new")] == []

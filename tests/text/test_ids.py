@@ -90,6 +90,65 @@ def test_the_cache_remembers_and_survives_damage(tmp_path, monkeypatch):
     assert cache.encode(tokenizer, ["two one"]).ids.tolist() != ids.ids.tolist()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[:31],
+        lambda content: content[:32],
+        lambda content: content[:-1],
+        lambda content: content + b"x",
+        lambda content: content[:50] + bytes(byte ^ 1 for byte in content[50:51]) + content[51:],
+        lambda content: b"[" * 100_000,
+        lambda content: None,
+    ],
+    ids=["empty", "31", "32", "cut", "longer", "bit", "nested", "folder"],
+)
+def test_a_damaged_entry_is_passed_over_and_written_anew(tmp_path, monkeypatch, damage):
+    monkeypatch.setenv("ELMAN_CACHE", str(tmp_path))
+    texts = ["one two", "two three"]
+
+    def ids():
+        return cache.encode(cache.fit(texts, kind="auto", vocab_size=10, min_count=1), texts)
+
+    expected, entries = ids(), {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(entries) == 2
+    for path, content in entries.items():
+        damaged = damage(content)
+        path.unlink()
+        if damaged is None:
+            path.mkdir()
+        else:
+            path.write_bytes(damaged)
+    assert np.array_equal(ids().ids, expected.ids) and np.array_equal(ids().offsets, expected.offsets)
+    assert {*tmp_path.iterdir()} == {*entries}
+    if damage(b"") is not None:
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == entries
+
+
+@pytest.mark.parametrize("call", ["os.fsync", "os.replace", "pathlib.Path.home", "pathlib.Path.read_bytes"])
+def test_a_cache_of_which_nothing_can_be_had_is_passed_over(tmp_path, monkeypatch, call):
+    def fail(*arguments, **options):
+        raise RuntimeError("no home") if call.endswith("home") else OSError(28, "No space left on device")
+
+    monkeypatch.delenv("ELMAN_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(call, fail)
+    tokenizer = cache.fit(["one two"], kind="words", vocab_size=10, min_count=1)
+    assert len(cache.encode(tokenizer, ["one two"]).ids) == 2
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert all(path.suffix in (".tokenizer", ".ids") for path in left)
+
+
+def test_entries_that_a_killed_process_left_make_room_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("ELMAN_CACHE", str(tmp_path))
+    for number in range(40):
+        (tmp_path / f"{number}.ids.new").write_bytes(b"half")
+    cache.fit(["one two"], kind="words", vocab_size=10, min_count=1)
+    assert len([*tmp_path.iterdir()]) == 32
+
+
 def test_a_cache_that_cannot_be_written_is_passed_over(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("ELMAN_CACHE", str(tmp_path / "file"))

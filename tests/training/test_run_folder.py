@@ -4,8 +4,9 @@ from contextlib import nullcontext
 
 import pytest
 
-from elman.errors import RunFolderError
-from elman.training import run_folder, to_json, write_text
+from elman.classify import unlabelled
+from elman.errors import CheckpointError, ModelFolderError, RunFolderError
+from elman.training import Epoch, read_history, run_folder, to_csv, to_json, write_text
 
 NEW = "# A run of Elman\nnew"
 
@@ -57,20 +58,24 @@ def test_one_that_cannot_begin_leaves_what_was_there(tmp_path):
 
 @pytest.mark.parametrize("made", [run_folder.CHECKPOINT, "config.json", "language-model/checkpoint.safetensors"])
 def test_one_that_can_be_gone_on_with_stays(tmp_path, made):
-    finished(tmp_path / "run")
+    before = finished(tmp_path / "run")
     fail(tmp_path / "run", made)
-    assert contents(tmp_path / "run") == {run_folder.MARKER: NEW, made: "new"}
-    assert not any(path.name.startswith(".") for path in (tmp_path / "run").iterdir())
-    if made != "config.json":  # which is a finished run
-        with run_folder.begun(tmp_path / "run", "newer", resume=True) as goes_on:
-            assert goes_on and contents(tmp_path / "run") == {run_folder.MARKER: NEW, made: "new"}
+    under_way = {run_folder.MARKER: NEW, made: "new"}
+    if made == "config.json":  # there is a new model
+        assert contents(tmp_path / "run") == under_way
+        return
+    under_way |= {f".before/{name}": content for name, content in before.items()}
+    assert contents(tmp_path / "run") == under_way
+    with run_folder.begun(tmp_path / "run", "newer", resume=True) as goes_on:
+        assert goes_on and contents(tmp_path / "run") == under_way
+    assert not any(path.name in (".before", run_folder.CHECKPOINT) for path in (tmp_path / "run").iterdir())
 
 
 def test_one_that_was_killed_before_it_began_gives_back_what_it_set_aside(tmp_path, monkeypatch):
     before = finished(tmp_path / "run")
     killed = run_folder.begun(tmp_path / "run", "killed", resume=False, overwrite=True)
     with monkeypatch.context() as patched:  # a killed process has no lock
-        patched.setattr(run_folder, "_locked", nullcontext)
+        patched.setattr(run_folder, "locked", nullcontext)
         killed.__enter__()
     run_folder.check(tmp_path / "run", overwrite=True, resume=False)
     fail(tmp_path / "run", "work/train.ids.npy")
@@ -194,3 +199,65 @@ def test_json_says_null_for_what_it_has_no_word_for():
 
 def fail_to_write():
     raise OSError(28, "No space left on device")
+
+
+EPOCH = Epoch(1, 0.5, 0.75, None, None, 0.001, 1.0, 0.9, 1.5, 0.0, 2.25)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: text[:-9],
+        lambda text: text.replace("train_loss", "train_lass"),
+        lambda text: text.replace("0.75", "0.7x"),
+        lambda text: text.replace("0.75", "nan"),
+        lambda text: text.replace("1,0.5", "1,0.5,9"),
+        lambda text: text.replace("1,0.5", "2,0.5"),
+        lambda text: text + "\n",
+        lambda text: text + "\0",
+        lambda text: text + "\xff",
+        lambda text: text + "9" * 5000,
+    ],
+)
+def test_a_damaged_history_is_named(tmp_path, damage):
+    path = tmp_path / "history.csv"
+    assert read_history(path) == []
+    path.write_text(to_csv([EPOCH]))
+    assert read_history(path) == [EPOCH]
+    path.write_text(damage(to_csv([EPOCH])), encoding="latin-1")
+    with pytest.raises(ModelFolderError, match=r"history\.csv: damaged") as raised:
+        read_history(path)
+    assert "\n" not in str(raised.value) and len(str(raised.value)) < 400 + len(str(path))
+
+
+@pytest.mark.parametrize("content", [b"", b"[" * 100_000, b"\xff", b"9" * 5000, b"{}"])
+def test_a_damaged_file_of_the_language_model_is_named(tmp_path, content):
+    (tmp_path / "unlabelled.json").write_bytes(content)
+    with pytest.raises(CheckpointError) as raised:
+        unlabelled._check_same(tmp_path / "unlabelled.json", {"files": []})
+    assert "\n" not in str(raised.value)
+
+
+def test_what_cannot_be_removed_of_the_run_before_costs_no_new_model(tmp_path, monkeypatch):
+    finished(tmp_path / "run")
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", lambda *_, **__: None)
+        with run_folder.begun(tmp_path / "run", "new", resume=False, overwrite=True):
+            for name in ("config.json", "model.safetensors"):
+                (tmp_path / "run" / name).write_text("new")
+    assert run_folder.is_finished(tmp_path / "run") and (tmp_path / "run" / ".before" / "config.json").exists()
+    with pytest.raises(RunFolderError, match="finished"), run_folder.begun(tmp_path / "run", "newer", resume=True):
+        pass
+    fail(tmp_path / "run")
+    assert (tmp_path / "run" / "model.safetensors").read_text() == "new"
+
+
+def test_a_file_system_without_links(tmp_path, monkeypatch):
+    def link(path, target):
+        raise OSError(1, "Operation not permitted")
+
+    before = finished(tmp_path / "run")
+    monkeypatch.setattr("os.link", link)
+    fail(tmp_path / "run")
+    assert contents(tmp_path / "run") == before

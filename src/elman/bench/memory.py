@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ..errors import UsageError
 from ..report import write_memory
-from ..settings import within
+from ..settings import WIDEST, shown, within
 from ..training import run_folder
 from . import results
 from ._task import bounds
@@ -76,6 +76,8 @@ def memory(
 
 
 _MOST_SEEDS = 10_000  # all runs are planned before the first
+_MOST_THREADS = 1024
+_LONGEST = 10**7  # steps, whose sequences fill gigabytes
 
 
 def plan(
@@ -84,9 +86,10 @@ def plan(
     """Every run, the seeds outermost, so that a first answer to everything comes early."""
     _known("task", tasks, TASKS)
     _known("variant", variants, VARIANTS)
-    for name in ("updates", "seconds", "hidden_size"):
+    for name in ("updates", "seconds"):
         within(name, limits.get(name, 0), 0)
-    within("threads", limits.get("threads", 1), 1)
+    within("hidden_size", limits.get("hidden_size", 0), 0, most=WIDEST)
+    within("threads", limits.get("threads", 1), 1, most=_MOST_THREADS)
     own = {name: TASKS[name](limits.get("data")) for name in tasks}
     for length in (*lengths, *map(str, limits.get("also", ()))):
         _checked(length)
@@ -140,7 +143,7 @@ def _all(waiting: list[Spec], jobs: int, events: Events | None) -> Iterator[dict
             yield run(spec, partial(events.progress, spec)) if events is not None else run(spec)
         return
     # Fresh processes: a fork would take over torch's threads in the middle of their work.
-    with multiprocessing.get_context("spawn").Pool(jobs, _ignore_interrupts) as pool:
+    with multiprocessing.get_context("spawn").Pool(min(jobs, len(waiting)), _ignore_interrupts) as pool:
         yield from pool.imap_unordered(run, waiting)
 
 
@@ -151,7 +154,7 @@ def _ignore_interrupts() -> None:
 def _known(what: str, given: Sequence[str], wanted: Iterable[str]) -> None:
     for name in given:
         if name not in wanted:
-            raise UsageError(f"unknown {what} {name!r}; there are {', '.join(wanted)}")
+            raise UsageError(f"unknown {what} {shown(name)}; there are {', '.join(wanted)}")
 
 
 def _checked(length: str) -> None:
@@ -159,5 +162,5 @@ def _checked(length: str) -> None:
         low, high = bounds(length)
     except ValueError:
         low, high = 0, 0
-    if not 10 <= low <= high:
-        raise UsageError(f"a length must be a number from 10 on, or two as in 50-200, got {length!r}")
+    if not 10 <= low <= high <= _LONGEST:
+        raise UsageError(f"a length must be a number from 10 on, or two as in 50-200, got {shown(length)}")

@@ -51,7 +51,7 @@ def read(path: Path) -> list[Row]:
 def _is_whole(line: str) -> bool:
     try:
         json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -68,7 +68,7 @@ def _row(line: str, place: str) -> Row:
             wrong += [] if all(isinstance(error, _FIGURE) for error in row["longer"].values()) else ["longer"]
         if not wrong:
             return row
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         wrong = list(_FORM)
     raise DataError(f"{place}: expected a result with {', '.join(wrong)}, got {line[:60]!r}")
 

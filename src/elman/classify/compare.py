@@ -52,8 +52,8 @@ def compare(
         run = train(data, out / preset, config, overwrite=overwrite, events=events, **reading)
         rows.append(comparison_row(preset, run))
         histories[preset] = [epoch.validation_accuracy for epoch in run.fitted.history]
-    write_json(out / _ROWS, rows)
     write_comparison(rows, histories, out)
+    write_json(out / _ROWS, rows)
     return rows
 
 

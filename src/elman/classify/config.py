@@ -12,7 +12,7 @@ import torch
 
 from ..errors import UsageError
 from ..nn import MERGES, POOLINGS, RecurrentSettings, recurrent_network
-from ..settings import choose, read_toml, setting, within
+from ..settings import WIDEST, ResolvedSettings, choose, read_toml, setting, within
 from ..settings import resolve as resolve_settings
 from ..text import KEEP, TextSettings
 from ..training import SCHEDULES, TrainingSettings
@@ -27,7 +27,7 @@ _LEARNING_RATE, _FEW_ROWS = 2e-3, 300
 
 
 @dataclass(frozen=True)
-class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
+class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings, ResolvedSettings):
     """Settings of a text classifier; `docs/settings.md` lists them with their defaults in each preset."""
 
     # text
@@ -80,7 +80,7 @@ class ClassifierConfig(TrainingSettings, RecurrentSettings, TextSettings):
         choose("pooling", self.pooling, POOLINGS)
         weights_by_class(self.class_weight)  # checks it
         within("ngrams", self.ngrams, 0, 5)
-        within("embedding_dim", self.embedding_dim, 0 if self.vectors else 1)
+        within("embedding_dim", self.embedding_dim, 0 if self.vectors else 1, most=WIDEST)
         choose("direction", self.direction, DIRECTIONS)
         within("layer_decay", self.layer_decay, 0, 1, above=True)
         for name in ("max_length", "epochs", "batch_size", "learning_rate", "bptt", "adversarial"):

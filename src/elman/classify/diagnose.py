@@ -14,6 +14,7 @@ from .. import __version__, diagnostics
 from ..errors import DataError, UsageError
 from ..nn import ARCHITECTURE, TextRNN
 from ..report import chance_sentence, diagnosis_figures, write_diagnosis
+from ..settings import to_dict
 from ..text import ColumnNames, RaggedIds, ReadOptions, Say, column_names, warn
 from ..training import Epoch, TensorBoard, best_epoch, model_folder, read_history, run_folder, write_json
 from . import persistence
@@ -123,7 +124,7 @@ def diagnose_split(
     flow = watch(classifier.network, encoded, split.numbers, rows)
     stage("following states back")
     norm = epochs[-1].gradient_norm if epochs else None
-    config = asdict(classifier.config)
+    config = to_dict(classifier.config)
     settings = config | {"init": "orthogonal" if config["init"] == "default" else config["init"]}
     probes = None if exact else diagnostics.PROBES
     found = diagnostics.diagnose(flow, texts=sample, probes=probes, gradient_norm=norm, settings=settings)

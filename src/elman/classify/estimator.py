@@ -3,7 +3,6 @@
 import inspect
 import warnings
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .. import language
 from ..labels import alike, class_numbers, find_classes
 from ..language.estimator import LanguageModel
+from ..settings import setting_fields, to_dict
 from ..text import mark_of, strings
 from ..training import Epoch
 from . import contamination, persistence
@@ -60,7 +60,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     classifier_: Classifier
 
     def __init__(self, preset: str = DEFAULT_PRESET, pretrained: Any = None, **settings: Any) -> None:
-        names = [f.name for f in fields(ClassifierConfig)]
+        names = [f.name for f in setting_fields(ClassifierConfig)]
         unknown = sorted(set(settings) - set(names))
         if unknown:
             raise TypeError(
@@ -179,7 +179,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def load(cls, folder: str | Path) -> Self:
         """A fitted estimator from a model folder. Raises ModelFolderError."""
         classifier = persistence.load(folder)
-        estimator = cls(**{f.name: getattr(classifier.config, f.name) for f in fields(ClassifierConfig)})
+        estimator = cls(**to_dict(classifier.config))
         estimator._adopt(classifier, [])
         return estimator
 
@@ -204,7 +204,7 @@ def _signature() -> inspect.Signature:
     """`__init__` with every setting by name: what get_params, clone and help() read."""
     keyword = inspect.Parameter.KEYWORD_ONLY
     own = list(inspect.signature(TextClassifier.__init__).parameters.values())[:3]
-    settings = [inspect.Parameter(f.name, keyword, default=None) for f in fields(ClassifierConfig)]
+    settings = [inspect.Parameter(f.name, keyword, default=None) for f in setting_fields(ClassifierConfig)]
     return inspect.Signature([*own, *settings])
 
 

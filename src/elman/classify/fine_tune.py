@@ -1,7 +1,6 @@
 """A classifier that starts from a language model (Howard & Ruder 2018): its settings, its weights, how it is tuned."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ from torch.nn.functional import pad
 from ..errors import UsageError
 from ..language import TrainedLanguageModel
 from ..nn import ARCHITECTURE, BothWays, TextRNN
-from ..settings import check_brought
+from ..settings import inherit, is_explicit
 from ..training import Listener
 from .config import BOTH, FINE_TUNED, ClassifierConfig, resolve
 
@@ -39,10 +38,20 @@ def adopt(models: Sequence[TrainedLanguageModel], config: ClassifierConfig) -> C
     brought = _brought(models[0])
     if len(models) > 1:
         brought["direction"] = BOTH
-    check_brought(config, resolve(FINE_TUNED), brought, {"tokenizer": "auto", "normalization": "auto"})
+    usual = resolve(FINE_TUNED)
     if brought["residual"] and brought["embedding_dim"] == _sizes(models[0])[0]:
-        brought["ngram_features"] = False  # beside them the lowest layer's input is not as wide as its output any more
-    return replace(config, **brought)
+        _refuse_features(config, usual)
+        brought["ngram_features"] = False
+    return inherit(config, usual, brought)
+
+
+def _refuse_features(config: ClassifierConfig, usual: ClassifierConfig) -> None:
+    """Raises UsageError if n-gram features were asked for beside a residual layer as wide as its input."""
+    if config.ngrams and config.ngram_features and is_explicit(config, "ngram_features", usual):
+        raise UsageError(
+            "ngram_features: the language model adds each layer's input to its output, so the lowest one reads nothing "
+            "beside the word vectors; say --no-ngram-features"
+        )
 
 
 def _brought(model: TrainedLanguageModel) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from ..nn import BothWays, TextRNN
+from ..settings import within_memory
 from ..text import UNKNOWN_ID, Provenance, TextTokenizer
 from .batches import Encoded, sorted_batches
 from .config import BOTH, ClassifierConfig
@@ -81,16 +82,17 @@ def build_network(
         device: "meta" for a network without memory, which only has sizes.
     """
     kind = BothWays if config.direction == BOTH else TextRNN
-    network = kind(
-        vocab_size,
-        num_classes,
-        feature_dim=feature_dim(config.ngrams, 1 if num_classes == 2 else num_classes) * config.ngram_features,
-        unk_id=UNKNOWN_ID,
-        begin_id=begin_id,
-        device=device,
-        dtype=torch.float32,  # whatever the process has as its default
-        **config.network,
-    )
+    with within_memory("the network"):
+        network = kind(
+            vocab_size,
+            num_classes,
+            feature_dim=feature_dim(config.ngrams, 1 if num_classes == 2 else num_classes) * config.ngram_features,
+            unk_id=UNKNOWN_ID,
+            begin_id=begin_id,
+            device=device,
+            dtype=torch.float32,  # whatever the process has as its default
+            **config.network,
+        )
     network.embedding.requires_grad_(config.tune_vectors)
     return network
 

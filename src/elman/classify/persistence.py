@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from ..errors import ModelFolderError
 from ..nn import drawing_from
+from ..settings import to_dict
 from ..text import Provenance, TextTokenizer
 from ..training import model_folder, run_folder, weights
 from .config import resolve
@@ -33,7 +33,7 @@ def save(classifier: Classifier, folder: str | Path) -> None:
         "normalization": classifier.tokenizer.normalization,
         "scales": list(classifier.scales),
         "provenance": None if classifier.provenance is None else classifier.provenance.to_json(),
-        "config": asdict(classifier.config),
+        "config": to_dict(classifier.config),
     }
     model_folder.write(Path(folder), _KIND, tensors, classifier.tokenizer.to_json(), description)
     (Path(folder) / run_folder.TRAINING_TEXTS).unlink(missing_ok=True)  # of a model that was there before
@@ -45,17 +45,18 @@ def load(folder: str | Path) -> Classifier:
     Raises:
         ModelFolderError: missing, incomplete, damaged, of another kind, or written by a newer version.
     """
-    description = model_folder.read(Path(folder), _KIND)
-    with model_folder.named_errors(Path(folder)), drawing_from(torch.Generator()):
-        return _build(Path(folder), description)
+    folder = model_folder.located(Path(folder))
+    description = model_folder.read(folder, _KIND)
+    with model_folder.named_errors(folder), drawing_from(torch.Generator()):
+        return _build(folder, description)
 
 
 def _build(folder: Path, description: dict[str, Any]) -> Classifier:
     with model_folder.named_errors(folder / model_folder.WEIGHTS):
-        entries = weights.entries(folder / model_folder.WEIGHTS)
+        entries = weights.entries(model_folder.path_of(folder, model_folder.WEIGHTS))
         weights.check_sizes(description["config"], entries)
     config = resolve(**description["config"])
-    tokenizer = TextTokenizer.load(folder / model_folder.TOKENIZER, description["tokenizer"])
+    tokenizer = TextTokenizer.load(model_folder.path_of(folder, model_folder.TOKENIZER), description["tokenizer"])
     classes = np.array(description["classes"])
     sizes = config, tokenizer.vocab_size, len(classes), tokenizer.end_id
     weights.check_vocabulary("network.embedding.weight", tokenizer.vocab_size, entries)

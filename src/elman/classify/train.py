@@ -12,7 +12,7 @@ from .. import __version__
 from ..errors import DivergedError, UsageError
 from ..language import LanguageConfig, TrainedLanguageModel
 from ..report import Judgement, clipping_verdict, learning_verdict, write_report
-from ..settings import to_toml
+from ..settings import to_dict, to_toml
 from ..text import ColumnNames, ReadOptions, check_columns, column_names
 from ..training import SILENT, FitEvents, TensorBoard, gradient_summary, run_folder, stop_requests
 from . import contamination, persistence
@@ -234,7 +234,7 @@ def _fitted(out: Path, train_split: Split, read: Data, config: ClassifierConfig,
     except DivergedError as error:
         error.fitted.classifier.provenance = read.provenance
         persistence.save(error.fitted.classifier, out)
-        checkpoint.unlink(missing_ok=True)
+        run_folder.finish(out)
         raise
     fitted.classifier.provenance = read.provenance
     return fitted
@@ -259,14 +259,13 @@ def _diagnosis(
 
 
 def _write(run: Run, data: dict[str, Any], training: contamination.Marks, *, tensorboard: bool) -> None:
-    """Everything in the folder; the checkpoint goes once the model is there."""
+    """Everything in the folder."""
     persistence.save(run.fitted.classifier, run.folder)
     contamination.write(run.folder / run_folder.TRAINING_TEXTS, training)
     vectors = {} if run.fitted.vectors is None else {"vectors": run.fitted.vectors}
     metrics = {**run.metrics, "gradient": run.gradient, **vectors}
     run_folder.write_results(run.folder, metrics, run.fitted.history, data)
     write_report(data, run.folder)
-    (run.folder / run_folder.CHECKPOINT).unlink(missing_ok=True)
     if run.diagnosis is not None:
         write_diagnosis(run.diagnosis, run.folder, tensorboard=tensorboard)
 
@@ -288,7 +287,7 @@ def report_data(
         "elman": __version__,
         "source": source,
         "classes": [str(c) for c in classifier.classes.tolist()],
-        "config": asdict(classifier.config),
+        "config": to_dict(classifier.config),
         "tokenizer": classifier.tokenizer.unit,
         "scales": list(classifier.scales),
         "seconds": run.seconds,

@@ -1,6 +1,5 @@
 """The language model that a classifier's run first trains on text without labels."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,9 +9,9 @@ from typing import Any
 from .. import language
 from ..errors import CheckpointError, UsageError
 from ..language import TrainedLanguageModel
-from ..settings import to_toml
+from ..settings import is_explicit, to_toml
 from ..text import ReadOptions, any_table, cache, shown
-from ..training import FitEvents, Machine, continued, model_folder, run_folder, write_json
+from ..training import FitEvents, Machine, continued, read_json, run_folder, write_json
 from .config import BOTH
 from .reading import Data
 
@@ -60,10 +59,12 @@ def pretrained(
     else:
         write_json(out / _ASKED, {**asked, "machine": Machine.here().described()})
     known = {model.config.direction: model for model in start}
+    directions = tuple(known) or (("forward", "backward") if direction == BOTH else (direction,))
+    _check_direction(config, directions)
     models = []
-    for each in known or (("forward", "backward") if direction == BOTH else (direction,)):
+    for each in directions:
         folder = out / (LANGUAGE_MODEL if each == "forward" else f"{LANGUAGE_MODEL}-{each}")
-        if not (folder / model_folder.CONFIG).exists():
+        if not run_folder.is_finished(folder):
             language.pretrain(
                 unlabelled,
                 folder,
@@ -81,6 +82,17 @@ def pretrained(
             )
         models.append(language.load(folder))
     return models
+
+
+def _check_direction(config: language.LanguageConfig, directions: Sequence[str]) -> None:
+    """Raises UsageError for settings of a language model that the classifier cannot start from."""
+    usual = language.resolve()
+    if config.objective != "next":
+        raise UsageError(f"expected a language model that predicts the next word, got the objective {config.objective}")
+    if config.direction not in directions and is_explicit(config, "direction", usual):
+        raise UsageError(
+            f"direction: the classifier reads {' and '.join(directions)}, got a language model's {config.direction}"
+        )
 
 
 def _normalizing(config: language.LanguageConfig, normalization: str) -> language.LanguageConfig:
@@ -109,7 +121,7 @@ def as_begun(out: Path, resume: bool, events: FitEvents) -> Iterator[None]:
 def _begun(path: Path) -> dict[str, Any]:
     """What was asked for when the run began."""
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(read_json(path))
     except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path}: cannot be read, so there is nothing to resume ({error})") from None
 

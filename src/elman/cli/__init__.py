@@ -14,8 +14,11 @@ from typing import Any
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command `elman`."""
+    _stand_in_for_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout = _named(sys.stdout)
+        sys.stdout = _wrapped(sys.stdout, _StandardOutput)
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = _wrapped(sys.stderr, _StandardError)
     is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_usual:
         signal.signal(signal.SIGINT, _stop)
@@ -39,14 +42,41 @@ def _stop(number: int, frame: FrameType | None) -> None:
     os._exit(130)
 
 
-def _named(stream: io.TextIOWrapper) -> io.TextIOWrapper:
-    """Standard output whose errors name it, and that escapes what it cannot show, as standard error does."""
-    raw = _StandardOutput(stream.fileno(), "wb", closefd=False)
+def _stand_in_for_closed_streams() -> None:
+    """Where a standard stream is closed, one that refuses: else the next file that is opened would have its number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # what is opened gets the lowest number that is free
+            os.open(os.devnull, os.O_RDONLY if number == 1 else os.O_WRONLY)
+    if sys.stdin is None:
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "rb", closefd=False)), "utf-8")
+    if sys.stdout is None:
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "wb", closefd=False)), "utf-8")
+    if sys.stderr is None:
+        sys.stderr = io.TextIOWrapper(io.BufferedWriter(io.FileIO(2, "wb", closefd=False)), "utf-8", write_through=True)
+
+
+def _wrapped(stream: io.TextIOWrapper, raw: type[io.FileIO]) -> io.TextIOWrapper:
+    """The stream with writes of another kind; it escapes what it cannot show, as standard error does."""
     at_once = stream.line_buffering or stream.write_through
-    return io.TextIOWrapper(io.BufferedWriter(raw), stream.encoding, "backslashreplace", line_buffering=at_once)
+    buffer = io.BufferedWriter(raw(stream.fileno(), "wb", closefd=False))
+    return io.TextIOWrapper(buffer, stream.encoding, "backslashreplace", line_buffering=at_once)
+
+
+class _StandardError(io.FileIO):
+    """One that nobody reads, or a full disk, stops no training."""
+
+    def write(self, content: Any, /) -> int:
+        try:
+            return super().write(content)
+        except OSError:
+            return len(content)
 
 
 class _StandardOutput(io.FileIO):
+    """Its errors name it."""
+
     def write(self, content: Any, /) -> int:
         try:
             return super().write(content)

@@ -24,6 +24,8 @@ from .report import report
 from .summary import summary
 from .train import train
 
+_LONGEST = 1000  # characters of a message
+
 app = typer.Typer(
     name="elman",
     help="Recurrent networks on text: train, measure, use.",
@@ -71,7 +73,12 @@ def run(arguments: list[str]) -> int:
         else:
             _say(f"stopped by {name} while the text was read")
         return 128 + stop.signal
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort) as stop:
+        cause = stop.__cause__ or stop.__context__
+        if isinstance(cause, EOFError):  # which typer takes for the end of a dialogue
+            if debug:
+                raise cause from None
+            return _failed(cause)
         _say("stopped")
         return 130
     except BrokenPipeError:
@@ -79,18 +86,26 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        if isinstance(error, ElmanError):
-            _say(str(error))
-            return error.exit_code
-        if isinstance(error, OSError) and error.filename is not None:
-            _say(f"{error.filename}: {error.strerror}")
-            return 1
-        if hasattr(error, "format_message"):  # click's usage errors, whichever click typer brings
-            if error.format_message():  # empty where the help was shown instead
-                _say(f"{error.format_message()} (see elman --help)")
-            return 2
-        _say(f"{type(error).__name__}: {error} (--debug shows where)")
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong; returns the exit code."""
+    if isinstance(error, ElmanError):
+        _say(str(error))
+        return error.exit_code
+    if isinstance(error, OSError) and error.filename is not None:
+        _say(f"{error.filename}: {error.strerror}")
         return 1
+    if hasattr(error, "format_message"):  # click's usage errors, whichever click typer brings
+        if error.format_message():  # empty where the help was shown instead
+            _say(f"{error.format_message()} (see elman --help)")
+        return 2
+    if isinstance(error, MemoryError):
+        _say("not enough memory (--debug shows where)")
+        return 1
+    _say(f"{type(error).__name__}: {error} (--debug shows where)")
+    return 1
 
 
 def _code(result: object) -> int:
@@ -98,4 +113,8 @@ def _code(result: object) -> int:
 
 
 def _say(message: str) -> None:
-    err.print(f"elman: {' '.join(message.split())}")
+    """In one line, of which a long one's middle is left out."""
+    line = " ".join(message.encode("utf-8", "backslashreplace").decode().split())
+    if len(line) > _LONGEST:
+        line = f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
+    err.print(f"elman: {line}")

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Optional
@@ -10,6 +9,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from ..classify import ClassifierConfig
+from ..settings import setting_fields
 from . import _options as options
 
 _READING = {
@@ -44,7 +44,7 @@ def with_settings(config: type) -> Callable[[Callable[..., None]], Callable[...,
             ],
             None,
         )
-        for field in fields(config)
+        for field in setting_fields(config)
     }
     return lambda function: _with(function, {"settings": flags})
 

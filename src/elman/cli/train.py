@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import classify, language
-from ..settings import chosen_are
+from ..settings import with_explicit
 from ..training import run_folder
 from . import _options as options
 from ._settings import with_training_options
@@ -61,7 +61,7 @@ def train(
     own = run_folder.settings_of(folder) if resume and config is None else None
     resolved = classify.resolve(preset, own or config, **settings)
     if own is not None:
-        chosen_are(resolved, (name for name, value in settings.items() if value is not None))
+        resolved = with_explicit(resolved, (name for name, value in settings.items() if value is not None))
     progress = TrainingProgress()
     try:
         run = classify.train(

@@ -8,7 +8,7 @@ import torch
 
 from ..errors import UsageError
 from ..nn import CELLS, LanguageModel, RecurrentSettings, has_product
-from ..settings import choose, read_toml, setting, whole_numbers, within
+from ..settings import WIDEST, ResolvedSettings, choose, read_toml, setting, whole_numbers, within
 from ..settings import resolve as resolve_settings
 from ..text import DOCUMENTS, TextSettings
 from ..training import SCHEDULES, TrainingSettings
@@ -21,7 +21,7 @@ LARGE = 20000  # words from which on "auto" means adaptive
 
 
 @dataclass(frozen=True)
-class LanguageConfig(TrainingSettings, RecurrentSettings, TextSettings):
+class LanguageConfig(TrainingSettings, RecurrentSettings, TextSettings, ResolvedSettings):
     """Settings of a language model; `docs/settings.md` lists them with their defaults in each preset."""
 
     # text
@@ -67,7 +67,8 @@ class LanguageConfig(TrainingSettings, RecurrentSettings, TextSettings):
         choose("objective", self.objective, OBJECTIVES)
         choose("direction", self.direction, DIRECTIONS)
         choose("softmax", self.softmax, SOFTMAXES)
-        for name in ("embedding_dim", "batch_size", "bptt"):
+        within("embedding_dim", self.embedding_dim, 1, most=WIDEST)
+        for name in ("batch_size", "bptt"):
             within(name, getattr(self, name), 1)
         for name in ("overlap", "activation", "slowness"):
             within(name, getattr(self, name), 0)
@@ -176,6 +177,7 @@ DEFAULT_PRESET = "lstm"
 def resolve(preset: str | None = None, file: str | Path | None = None, **settings: Any) -> LanguageConfig:
     """The configuration of a preset, changed by a TOML file and then by settings; see `elman.settings.resolve`."""
     asked = {**({} if file is None else read_toml(file)), **{k: v for k, v in settings.items() if v is not None}}
-    if asked.get("cell") in CELLS and "weight_drop" not in asked and not has_product(str(asked["cell"])):
+    cell = asked.get("cell")
+    if isinstance(cell, str) and cell in CELLS and "weight_drop" not in asked and not has_product(cell):
         settings["weight_drop"] = 0.0
     return resolve_settings(LanguageConfig(), PRESETS, preset, file, settings)

@@ -2,12 +2,12 @@
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
 from ..errors import UsageError
-from ..settings import known
+from ..settings import known, to_dict
 from ..text import Line, corpus, strings
 from ..training import Epoch
 from . import persistence
@@ -49,8 +49,8 @@ class LanguageModel:
         self.config_ = resolve(preset, **settings)
 
     def __repr__(self) -> str:
-        usual = asdict(resolve(self.preset))
-        changed = {name: value for name, value in asdict(self.config_).items() if value != usual[name]}
+        usual = to_dict(resolve(self.preset))
+        changed = {name: value for name, value in to_dict(self.config_).items() if value != usual[name]}
         return f"LanguageModel({', '.join([repr(self.preset), *(f'{k}={v!r}' for k, v in changed.items())])})"
 
     def fit(self, documents: Iterable[str], *, validation: Iterable[str] | None = None) -> Self:
@@ -102,7 +102,7 @@ class LanguageModel:
     def load(cls, folder: str | Path) -> Self:
         """A trained model from its folder. Raises ModelFolderError."""
         trained = persistence.load(folder)
-        model = cls(**asdict(trained.config))
+        model = cls(**to_dict(trained.config))
         model.model_, model.history_ = trained, []
         return model
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import CheckpointError, DivergedError, RunFolderError
 from ..nn import ARCHITECTURE, drawing_from
-from ..settings import check_brought
+from ..settings import inherit
 from ..text import UNKNOWN_ID, Line, RaggedIds, TextSettings, TextTokenizer, corpus
 from ..training import SILENT, Epoch, FitEvents, Interrupted, Listener, StopRequest, Trainer, check_watched, write_text
 from .config import LanguageConfig, resolve
@@ -144,9 +144,9 @@ def adopt(start: TrainedLanguageModel, config: LanguageConfig) -> LanguageConfig
         "vocab_size": tokenizer.vocab_size,
         "normalization": tokenizer.normalization,
     }
-    check_brought(config, resolve(), {**brought, **real}, brought)
     # "auto" has meant "fold" in models of earlier versions.
-    return replace(config, **{**brought, "normalization": tokenizer.normalization})
+    brought["normalization"] = tokenizer.normalization
+    return inherit(config, resolve(), brought, real)
 
 
 _OF_NETWORK = ("objective", "direction", "embedding_dim", "tied", "softmax", "cutoffs")

@@ -43,7 +43,7 @@ class Sampling:
         within("temperature", self.temperature, 0)
         counted("top_k", self.top_k, 0)
         within("top_p", self.top_p, 0, 1, above=True)
-        counted("seed", self.seed, 0)
+        counted("seed", self.seed, 0, most=2**64 - 1)
         counted("max_tokens", self.max_tokens, 1)
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..nn import LanguageModel
-from ..settings import whole_numbers
+from ..settings import whole_numbers, within_memory
 from ..text import Provenance, TextTokenizer
 from .config import LARGE, LanguageConfig
 
@@ -47,7 +47,8 @@ def build_network(config: LanguageConfig, vocab_size: int, counts: NDArray[Any] 
 
 def network_of(config: LanguageConfig, vocab_size: int, cutoffs: Sequence[int], device: str = "cpu") -> LanguageModel:
     """The same with these cutoffs, of float32 whatever the process has as its default; "meta" is without memory."""
-    return LanguageModel(vocab_size, cutoffs=cutoffs, device=device, dtype=torch.float32, **config.network)
+    with within_memory("the network"):
+        return LanguageModel(vocab_size, cutoffs=cutoffs, device=device, dtype=torch.float32, **config.network)
 
 
 def cutoffs(config: LanguageConfig, vocab_size: int, counts: NDArray[Any] | None) -> list[int]:

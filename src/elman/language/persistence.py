@@ -1,6 +1,5 @@
 """The language model as a model folder; see `training.model_folder`."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import torch
 
 from ..errors import ModelFolderError
 from ..nn import drawing_from
+from ..settings import to_dict
 from ..text import Provenance, TextTokenizer
 from ..training import model_folder, weights
 from .config import resolve
@@ -24,7 +24,7 @@ def save(model: TrainedLanguageModel, folder: str | Path) -> None:
         "tokenizer": model.tokenizer.kind,
         "normalization": model.tokenizer.normalization,
         "cutoffs": network.softmax.cutoffs,
-        "config": asdict(model.config),
+        "config": to_dict(model.config),
         "provenance": None if model.provenance is None else model.provenance.to_json(),
     }
     model_folder.write(Path(folder), KIND, tensors, model.tokenizer.to_json(), description)
@@ -36,7 +36,7 @@ def load(folder: str | Path) -> TrainedLanguageModel:
     Raises:
         ModelFolderError: missing, incomplete, damaged, of another kind, or written by a newer version.
     """
-    folder = Path(folder)
+    folder = model_folder.located(Path(folder))
     description = model_folder.read(folder, KIND)
     with model_folder.named_errors(folder), drawing_from(torch.Generator()):
         return _build(folder, description)
@@ -44,10 +44,10 @@ def load(folder: str | Path) -> TrainedLanguageModel:
 
 def _build(folder: Path, description: dict[str, Any]) -> TrainedLanguageModel:
     with model_folder.named_errors(folder / model_folder.WEIGHTS):
-        entries = weights.entries(folder / model_folder.WEIGHTS)
+        entries = weights.entries(model_folder.path_of(folder, model_folder.WEIGHTS))
         weights.check_sizes(description["config"], entries)
     config = resolve(**description["config"])
-    tokenizer = TextTokenizer.load(folder / model_folder.TOKENIZER, description["tokenizer"])
+    tokenizer = TextTokenizer.load(model_folder.path_of(folder, model_folder.TOKENIZER), description["tokenizer"])
     if tokenizer.end_id is None:
         raise ModelFolderError("the tokenizer has no token for the end of a line")
     weights.check_vocabulary("embedding.weight", tokenizer.vocab_size, entries)

@@ -1,6 +1,5 @@
 """The main job: raw text in, a run folder with a language model out."""
 
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +9,7 @@ from typing import Any
 from .. import __version__
 from ..errors import DivergedError, UsageError
 from ..report import Judgement, perplexity_verdict, write_language_report
-from ..settings import to_toml
+from ..settings import to_dict, to_toml
 from ..text import ColumnNames, Documents, Line, Provenance, RaggedIds, corpus, once, shown
 from ..training import SILENT, FitEvents, TensorBoard, gradient_summary, run_folder, stop_requests
 from . import persistence
@@ -136,7 +135,7 @@ def pretrain(
         except DivergedError as error:
             error.fitted.model.provenance = provenance
             persistence.save(error.fitted.model, out)
-            _clear(out)
+            run_folder.finish(out)
             raise
         fitted.model.provenance = provenance
         seconds = {"training": sum(epoch.seconds for epoch in fitted.history), "total": time.monotonic() - started}
@@ -144,14 +143,7 @@ def pretrain(
         events.stage("writing")
         held_out = corpus.opened(work / "validation") if held is not None else None
         _write(run, [*map(shown, texts), *([f"{len(at_hand):,} texts"] if at_hand else [])], held_out)
-        _clear(out)
     return run
-
-
-def _clear(out: Path) -> None:
-    """What only a run under way needs."""
-    shutil.rmtree(out / run_folder.WORK, ignore_errors=True)
-    (out / run_folder.CHECKPOINT).unlink(missing_ok=True)
 
 
 def _metrics(fitted: Fitted) -> dict[str, dict[str, Any]]:
@@ -178,7 +170,7 @@ def _write(run: Run, sources: list[str], held_out: RaggedIds | None) -> None:
     data = {
         "elman": __version__,
         "sources": sources,
-        "config": asdict(run.fitted.model.config),
+        "config": to_dict(run.fitted.model.config),
         "tokenizer": run.fitted.model.tokenizer.unit,
         "vocabulary": run.fitted.model.tokenizer.vocab_size,
         "layers": [row._asdict() for row in layers(run.fitted.model.network)],

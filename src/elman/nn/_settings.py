@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ..settings import choose, setting, whole_numbers, within
+from ..settings import LARGEST, MOST_LAYERS, WIDEST, choose, setting, whole_numbers, within
 from ._cells import CELLS
 from ._rnn import NONLINEARITIES
 from ._stack import STARTS
@@ -43,10 +43,12 @@ class RecurrentSettings:
         choose("cell", self.cell, tuple(CELLS))
         choose("nonlinearity", self.nonlinearity, NONLINEARITIES)
         choose("init", self.init, STARTS)
-        for name in ("hidden_size", "num_layers", "dilation"):
-            within(name, getattr(self, name), 1)
+        for name, most in (("hidden_size", WIDEST), ("num_layers", MOST_LAYERS), ("dilation", LARGEST)):
+            within(name, getattr(self, name), 1, most=most)
         within("memory", self.memory, 3)
-        for name in ("proj_size", "context_size", "bptt_truncate", "clip_recurrent", "information_flow"):
+        for name in ("proj_size", "context_size"):
+            within(name, getattr(self, name), 0, most=WIDEST)
+        for name in ("bptt_truncate", "clip_recurrent", "information_flow"):
             within(name, getattr(self, name), 0)
         for name in ("input_dropout", "recurrent_dropout", "zoneout", "zoneout_cell", "weight_drop"):
             within(name, getattr(self, name), 0, 1, below=True)
@@ -66,7 +68,7 @@ class RecurrentSettings:
         return {
             **{name: getattr(self, name) for name in alike},
             **{name: value for name, value in of_cell.items() if name in CELLS[self.cell].own_options},
-            "hidden_sizes": whole_numbers("hidden_sizes", self.hidden_sizes),
+            "hidden_sizes": whole_numbers("hidden_sizes", self.hidden_sizes, WIDEST),
             "bptt_truncate": self.bptt_truncate or None,
         }
 

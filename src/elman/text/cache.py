@@ -1,15 +1,16 @@
 """Tokenizers and encoded texts of earlier runs, so that the same data is not encoded twice.
 
-Kept under $ELMAN_CACHE, or `elman` in the user's cache folder; the newest 32 entries stay. A cache that cannot be
-read or written is passed over: it only saves time.
+Kept under $ELMAN_CACHE, or `elman` in the user's cache folder; the newest 32 entries stay. An entry that is damaged is
+passed over and written anew, and so is a cache that cannot be read or written: it only saves time. Each file begins
+with the SHA-256 of the rest.
 """
 
 import hashlib
+import io
 import os
-import tempfile
-from collections.abc import Callable
+import secrets
+from contextlib import suppress
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from .ids import RaggedIds
 from .tokenizer import TextTokenizer, choose_kind
 
 _ENTRIES = 32
+_SEAL = hashlib.sha256().digest_size
 
 
 def folder() -> Path:
@@ -41,28 +43,30 @@ def digest(texts: list[str]) -> str:
 def fit(texts: list[str], *, kind: str, vocab_size: int, min_count: int, normalization: str = "auto") -> TextTokenizer:
     """`TextTokenizer.fit`, remembered."""
     kind = choose_kind(texts) if kind == "auto" else kind
-    key = _key("tokenizer", kind, vocab_size, min_count, normalization, digest(texts))
-    try:
-        return TextTokenizer.from_json((folder() / f"{key}.json").read_text(encoding="utf-8"), kind)
-    except (OSError, ValueError):
-        pass
+    name = f"{_key('tokenizer', kind, vocab_size, min_count, normalization, digest(texts))}.tokenizer"
+    entry = _read(name)
+    with suppress(ValueError):  # of another state of this version
+        if entry is not None:
+            return TextTokenizer.from_json(entry.decode(), kind)
     tokenizer = TextTokenizer.fit(
         texts, kind=kind, vocab_size=vocab_size, min_count=min_count, normalization=normalization
     )
-    _write(f"{key}.json", lambda path: path.write_text(tokenizer.to_json(), encoding="utf-8"))
+    _write(name, tokenizer.to_json().encode())
     return tokenizer
 
 
 def encode(tokenizer: TextTokenizer, texts: list[str]) -> RaggedIds:
     """`tokenizer.encode(texts)`, remembered."""
-    key = _key("ids", tokenizer.kind, tokenizer.to_json(), digest(texts))
-    try:
-        with (folder() / f"{key}.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return RaggedIds(stored["ids"], stored["offsets"])
-    except (OSError, ValueError, KeyError, BadZipFile):
-        pass
+    name = f"{_key('ids', tokenizer.kind, tokenizer.to_json(), digest(texts))}.ids"
+    entry = _read(name)
+    if entry is not None:
+        file = io.BytesIO(entry)
+        return RaggedIds(np.load(file, allow_pickle=False), np.load(file, allow_pickle=False))
     ids = tokenizer.encode(texts)
-    _write(f"{key}.npz", lambda path: np.savez(path, ids=ids.ids, offsets=ids.offsets))
+    content = io.BytesIO()
+    np.save(content, ids.ids)
+    np.save(content, ids.offsets)
+    _write(name, content.getvalue())
     return ids
 
 
@@ -70,15 +74,31 @@ def _key(*parts: object) -> str:
     return hashlib.sha256(repr((__version__, *parts)).encode()).hexdigest()[:32]
 
 
-def _write(name: str, write: Callable[[Path], object]) -> None:
+def _read(name: str) -> bytes | None:
+    """What an entry holds; None without one, or if it is not what was written."""
+    try:
+        content = (folder() / name).read_bytes()
+    except (OSError, RuntimeError):  # the latter where a user has no home
+        return None
+    seal, entry = content[:_SEAL], content[_SEAL:]
+    return entry if seal == hashlib.sha256(entry).digest() else None
+
+
+def _write(name: str, entry: bytes) -> None:
+    """Beside, and then moved into its place, so that processes may write the same entry at a time."""
     try:
         folder().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder(), prefix="new-") as scratch:
-            path = Path(scratch) / name
-            write(path)
-            path.replace(folder() / name)
+        new = folder() / f"{name}.{secrets.token_hex(8)}.new"
+        try:
+            with new.open("xb") as file:
+                file.write(hashlib.sha256(entry).digest() + entry)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(folder() / name)
+        finally:
+            new.unlink(missing_ok=True)
         entries = sorted((p for p in folder().iterdir() if p.is_file()), key=lambda p: p.stat().st_mtime)
         for path in entries[:-_ENTRIES]:
             path.unlink(missing_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):
         pass

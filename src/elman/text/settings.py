@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from ..settings import choose, setting, within
 from .tokenizer import KINDS, NORMALIZATIONS
 
+_MOST_TOKENS = 10_000_000  # the tokenizers set memory aside for as many
+
 
 @dataclass(frozen=True)
 class TextSettings:
@@ -23,5 +25,5 @@ class TextSettings:
         """Raises UsageError for a value outside its bounds."""
         choose("tokenizer", self.tokenizer, KINDS)
         choose("normalization", self.normalization, NORMALIZATIONS)
-        within("vocab_size", self.vocab_size, 3)
+        within("vocab_size", self.vocab_size, 3, most=_MOST_TOKENS)
         within("min_count", self.min_count, 1)

@@ -3,8 +3,8 @@
 Knows losses and batches; knows nothing of text, classes or files of data.
 """
 
-from . import model_folder, run_folder, weights
-from .files import beside, to_json, write_json, write_tensors, write_text
+from . import checkpoint, model_folder, run_folder, tensor_file, weights
+from .files import beside, read_json, to_json, write_json, write_tensors, write_text
 from .history import Epoch, best_epoch, from_csv, gradient_summary, read_history, to_csv
 from .interrupt import StopRequest, stop_requests
 from .loop import SILENT, FitEvents, Interrupted, Listener, Step, Task, Trainer
@@ -33,6 +33,7 @@ __all__ = [
     "best_epoch",
     "build_optimizer",
     "check_watched",
+    "checkpoint",
     "clip",
     "continued",
     "from_csv",
@@ -40,8 +41,10 @@ __all__ = [
     "model_folder",
     "products_in",
     "read_history",
+    "read_json",
     "run_folder",
     "stop_requests",
+    "tensor_file",
     "to_csv",
     "to_json",
     "weights",

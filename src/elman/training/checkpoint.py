@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import CheckpointError
+from . import tensor_file
 from .files import write_tensors
 
 _FORMAT = "3"
@@ -38,8 +38,7 @@ def save(
             if isinstance(value, Tensor):
                 tensors[f"optimizer/{index}/{name}"] = value
     tensors["random"] = generator.get_state()
-    copies = {name: tensor.detach().clone() for name, tensor in tensors.items()}  # shared storage cannot be saved
-    write_tensors(path, copies, {"format": _FORMAT, "fingerprint": fingerprint, "progress": json.dumps(progress)})
+    write_tensors(path, tensors, {"format": _FORMAT, "fingerprint": fingerprint, "progress": json.dumps(progress)})
 
 
 def load(
@@ -53,18 +52,16 @@ def load(
     if not path.exists():
         raise CheckpointError(f"{path}: there is no checkpoint to resume from")
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != _FORMAT:
-                raise CheckpointError(f"{path}: expected checkpoint format {_FORMAT}, got {metadata.get('format')}")
-            if metadata.get("fingerprint") != fingerprint:
-                raise CheckpointError(f"{path}: the checkpoint is of other data or other settings than those given")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            progress = json.loads(metadata["progress"])
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        if isinstance(error, CheckpointError):
-            raise
+        tensors, metadata = tensor_file.read(path)
+        progress = json.loads(metadata.get("progress", "{}"))
+    except OSError as error:
+        raise CheckpointError(f"{path}: the checkpoint cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: the checkpoint is damaged ({error})") from None
+    if metadata.get("format") != _FORMAT:
+        raise CheckpointError(f"{path}: expected checkpoint format {_FORMAT}, got {metadata.get('format')}")
+    if metadata.get("fingerprint") != fingerprint:
+        raise CheckpointError(f"{path}: the checkpoint is of other data or other settings than those given")
     groups: dict[str, dict[str, Tensor]] = {}
     optimizer_state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from ..errors import ModelFolderError
+from ..settings import shown
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,23 @@ def to_csv(history: list[Epoch]) -> str:
 
 
 def from_csv(text: str) -> list[Epoch]:
-    """The history that `to_csv` wrote."""
-    rows = csv.DictReader(io.StringIO(text))
-    return [
-        Epoch(**{k: int(v) if k == "epoch" else (float(v) if v else None) for k, v in row.items()})  # type: ignore[arg-type]
-        for row in rows
-    ]
+    """The history that `to_csv` wrote. Raises ValueError for anything else, also for an empty text."""
+    columns = [f.name for f in fields(Epoch)]
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error as error:
+        raise ValueError(f"no CSV ({error})") from None
+    if lines[:1] != [columns]:
+        raise ValueError(f"the columns {shown(lines[:1])}")
+    history = []
+    for line in lines[1:]:
+        values = [float(figure) if figure else None for figure in line[1:]]
+        if len(line) != len(columns) or not all(value is None or math.isfinite(value) for value in values):
+            raise ValueError(f"the line {shown(line)}")
+        history.append(Epoch(int(line[0]), *values))  # type: ignore[arg-type]
+    if [epoch.epoch for epoch in history] != list(range(1, len(history) + 1)):
+        raise ValueError("epochs out of their order")
+    return history
 
 
 def read_history(path: Path) -> list[Epoch]:
@@ -70,8 +82,10 @@ def read_history(path: Path) -> list[Epoch]:
         return []
     try:
         return from_csv(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelFolderError(f"{path}: expected one line an epoch, got {error}") from None
+    except OSError as error:
+        raise ModelFolderError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise ModelFolderError(f"{path}: damaged: expected one line an epoch, got {error}") from None
 
 
 def gradient_summary(history: list[Epoch], clip_norm: float) -> dict[str, float]:

@@ -1,9 +1,14 @@
 """The saved model: a folder with config.json, model.safetensors and tokenizer.json. Nothing in it is executed.
 
 All is written beside what is there before any of it is moved into its place, config.json last: a folder that has one is
-whole, and a model that cannot be written leaves the one before.
+whole, and a model that cannot be written leaves the one before. If a process dies while the files are moved, they are
+read where they are.
+
+What was written is known by SHA-256: that of each file under "sha256" in config.json, the tensors' also in the header
+of their file. Who changes a file by hand removes that key; models of earlier versions have none.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,15 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from .. import __version__
 from ..errors import ElmanError, ModelFolderError
-from .files import beside, make, save_tensors, save_text, to_json
+from . import tensor_file
+from .files import NEW, beside, in_utf8, make, read_json, save_tensors, save_text, to_json
 
+ASIDE = ".before"  # inside a run's folder, what was there before it, until there is a new model
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 _FORMAT = 1
+_DIGESTS = "sha256"
 
 
 def write(folder: Path, kind: str, tensors: dict[str, Tensor], tokenizer: str, description: dict[str, Any]) -> None:
@@ -32,21 +39,70 @@ def write(folder: Path, kind: str, tensors: dict[str, Tensor], tokenizer: str, d
     """
     make(folder)
     described = {"format": _FORMAT, "kind": kind, "elman": __version__, **description}
+    written = to_json(described)
+    metadata = tensor_file.with_digest(tensors, {"elman": __version__})
+    digests = {
+        CONFIG: _digest(json.loads(written)),
+        TOKENIZER: hashlib.sha256(in_utf8(tokenizer)).hexdigest(),
+        WEIGHTS: metadata[tensor_file.DIGEST],
+    }
     # The last one is moved first.
     with (
         beside(folder / CONFIG) as new_config,
         beside(folder / TOKENIZER) as words,
         beside(folder / WEIGHTS) as weights,
     ):
-        save_text(new_config, to_json(described, indent=2) + "\n")
         save_text(words, tokenizer)
-        save_tensors(weights, tensors, {"elman": __version__})
+        save_tensors(weights, tensors, metadata)
+        save_text(new_config, to_json({**described, _DIGESTS: digests}, indent=2) + "\n")
         (folder / CONFIG).unlink(missing_ok=True)
+
+
+def _digest(description: dict[str, Any]) -> str:
+    """Of what config.json holds but the digests, however its lines are set."""
+    own = {key: value for key, value in description.items() if key != _DIGESTS}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
+
+
+def places(folder: Path) -> Iterator[Path]:
+    """The folder, and inside it what was set aside by runs that have not ended, the newest first."""
+    yield folder
+    for name in (ASIDE, ASIDE + NEW):
+        if (folder / name).is_dir():
+            yield from places(folder / name)
+
+
+def located(folder: Path) -> Path:
+    """Where the model of a folder is: there, or with what a run set aside that has no model yet."""
+    return next(filter(_has_model, places(folder)), folder)
+
+
+def _has_model(folder: Path) -> bool:
+    return path_of(folder, CONFIG).is_file()
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """Where a file of the model is: in its place, or still beside it, if a process died when it had written all."""
+    path, new, new_config = folder / name, folder / (name + NEW), folder / (CONFIG + NEW)
+    is_moved = (folder / CONFIG).exists() or not (new.exists() and new_config.exists())
+    if is_moved:
+        return path
+    try:
+        _check_description(read_json(new_config))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return path  # it died earlier
+    return new
+
+
+def _check_description(description: dict[str, Any]) -> None:
+    """Raises ValueError if it is not what was written."""
+    if _DIGESTS in description and description[_DIGESTS].get(CONFIG) != _digest(description):
+        raise ValueError(f"{CONFIG} holds something else than what was written")
 
 
 def kind_of(folder: Path) -> str:
     """What the folder holds. Raises ModelFolderError as `read`."""
-    return str(_description(folder)["kind"])
+    return str(_description(located(folder))["kind"])
 
 
 def read(folder: Path, kind: str) -> dict[str, Any]:
@@ -64,10 +120,23 @@ def read(folder: Path, kind: str) -> dict[str, Any]:
             f"{folder}: the model has format {found}, written by Elman {description.get('elman')}; this is Elman "
             f"{__version__}, which reads up to format {_FORMAT}: upgrade to open it"
         )
+    with named_errors(folder):
+        _check_description(description)
+        if _DIGESTS in description:
+            _check_files(folder, description[_DIGESTS])
     with named_errors(folder / CONFIG):
         if not isinstance(description["config"], dict):
             raise ModelFolderError(f"expected settings as config, got {description['config']!r:.60}")
     return description
+
+
+def _check_files(folder: Path, digests: dict[str, str]) -> None:
+    """Raises ModelFolderError if the files are not those that were written with config.json."""
+    words = hashlib.sha256(path_of(folder, TOKENIZER).read_bytes()).hexdigest()
+    weights = tensor_file.read_metadata(path_of(folder, WEIGHTS)).get(tensor_file.DIGEST)
+    for name, digest in ((TOKENIZER, words), (WEIGHTS, weights)):
+        if digests.get(name) != digest:
+            raise ModelFolderError(f"{name} holds something else than what was written with {CONFIG}")
 
 
 def _description(folder: Path) -> dict[str, Any]:
@@ -75,11 +144,11 @@ def _description(folder: Path) -> dict[str, Any]:
         is_folder = folder.is_dir()
     if not is_folder:
         raise ModelFolderError(f"{folder}: no such model folder")
-    missing = [name for name in (CONFIG, WEIGHTS, TOKENIZER) if not _is_readable(folder / name)]
+    missing = [name for name in (CONFIG, WEIGHTS, TOKENIZER) if not _is_readable(path_of(folder, name))]
     if missing:
         raise ModelFolderError(f"{folder}: not a complete model; missing {', '.join(missing)}")
     with named_errors(folder / CONFIG):
-        description = dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        description = dict(read_json(path_of(folder, CONFIG)))
         description["format"], description["kind"]
     return description
 
@@ -98,7 +167,7 @@ def _is_readable(path: Path) -> bool:
 def tensors(folder: Path) -> dict[str, Tensor]:
     """The weights. Raises ModelFolderError if one is not a number."""
     with named_errors(folder / WEIGHTS):
-        found = load_file(folder / WEIGHTS)
+        found, _ = tensor_file.read(path_of(folder, WEIGHTS))
         for name, tensor in found.items():
             if not tensor.isfinite().all():
                 raise ModelFolderError(f"expected numbers in {name}, got nan or infinity")

@@ -11,10 +11,10 @@ training-texts.npy     a number for each training text, by which it is known amo
 report.json, report.html, *.png   the report and its data
 diagnosis.json, diagnosis.html    where the gradient goes, if asked for
 tensorboard/           the events of TensorBoard, if asked for
+.before/               what was there before the run, until it has ended; its model answers until there is a new one
 """
 
-import fcntl
-import json
+import filecmp
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -24,10 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelFolderError, RunFolderError
+from .files import NEW, read_json, write_json, write_text
 from .files import make as make
-from .files import write_json, write_text
 from .history import Epoch, to_csv
-from .model_folder import CONFIG, TOKENIZER, WEIGHTS, named_errors
+from .lock import locked
+from .model_folder import ASIDE, CONFIG, TOKENIZER, WEIGHTS, named_errors, places
 
 MARKER = "config.toml"
 CHECKPOINT, WORK = "checkpoint.safetensors", "work"
@@ -35,7 +36,8 @@ METRICS, HISTORY, REPORT_DATA = "metrics.json", "history.csv", "report.json"
 DIAGNOSIS = "diagnosis.json"
 TRAINING_TEXTS = "training-texts.npy"
 _HEAD = "# A run of Elman\n"
-_ASIDE = ".before"
+_ASIDE_NEW = ASIDE + NEW  # while it is being filled
+_MODEL = (WEIGHTS, TOKENIZER, CONFIG)
 # What a run may replace; anything else in its folder was put there by somebody.
 _OWN = (
     MARKER, CHECKPOINT, WORK, CONFIG, WEIGHTS, TOKENIZER, "language-model*", "unlabelled.json", METRICS, HISTORY,
@@ -58,9 +60,9 @@ def check(folder: Path, *, overwrite: bool, resume: bool) -> bool:
         return False
     if not (overwrite or resume):
         raise RunFolderError(f"{folder}: the folder exists; give --overwrite, --resume or another --out")
-    if not any(map(_is_run, (folder, folder / _ASIDE))):
+    if not any(map(_is_run, places(folder))):
         raise RunFolderError(f"{folder}: the folder exists and is not a run of Elman; it is not overwritten")
-    if resume and (folder / CONFIG).exists() and not (folder / CHECKPOINT).exists():
+    if resume and is_finished(folder):
         raise RunFolderError(f"{folder}: there is no checkpoint to resume from: the run is finished")
     return resume and _is_under_way(folder)
 
@@ -70,13 +72,26 @@ def settings_of(folder: Path) -> Path | None:
     return folder / MARKER if _has_settings(folder) else None
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether a run there has come to its end."""
+    is_under_way = (folder / CHECKPOINT).exists() or (folder / _ASIDE_NEW).exists()
+    return (folder / CONFIG).exists() and not is_under_way and not _is_model_aside(folder)
+
+
+def _is_model_aside(folder: Path) -> bool:
+    """Whether the model there is the one that is set aside, of a process that died between the two."""
+    pairs = [(folder / name, folder / ASIDE / name) for name in (CONFIG, WEIGHTS)]
+    if not all(path.is_file() for pair in pairs for path in pair):
+        return False
+    return all(filecmp.cmp(*pair, shallow=False) for pair in pairs)
+
+
 def _is_free(folder: Path) -> bool:
     """Also of a run that was killed before it had written its settings, and in whose place there was none."""
-    first = {_ASIDE, f"{MARKER}.new"}
-    return not folder.exists() or (
-        all(path.name in first for path in folder.iterdir())
-        and not ((folder / _ASIDE).is_dir() and any((folder / _ASIDE).iterdir()))
-    )
+    if not folder.exists():
+        return True
+    first = {ASIDE, _ASIDE_NEW, MARKER + NEW}
+    return all(path.name in first and not (path.is_dir() and any(path.iterdir())) for path in folder.iterdir())
 
 
 def _has_settings(folder: Path) -> bool:
@@ -90,7 +105,7 @@ def _is_run(folder: Path) -> bool:
     if _has_settings(folder):
         return True
     try:
-        return "elman" in dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        return "elman" in dict(read_json(folder / CONFIG))
     except (OSError, ValueError, TypeError):
         return False
 
@@ -102,22 +117,32 @@ def begun(folder: Path, config_toml: str, *, resume: bool, overwrite: bool = Fal
     Gives what `check` says: whether it goes on.
 
     What a run before left is set aside, and put back if the block ends in an error that leaves neither checkpoint nor
-    model, such as a file that cannot be read. Files that are no run's stay.
+    model, such as a file that cannot be read; it is removed when the block has ended well. Files that are no run's
+    stay.
 
     Raises:
         RunFolderError: it cannot be written, another run is writing there, or has written there since `check`.
     """
-    aside = folder / _ASIDE
     was_there = folder.exists()
     make(folder)
-    with _locked(folder):
+    with locked(folder):
+        with _named_errors(folder):
+            _recover(folder)
         if check(folder, overwrite=overwrite, resume=resume):
             yield True
-            shutil.rmtree(aside, ignore_errors=True)
-            return
-        with _set_aside(folder, aside, was_there):
-            write_settings(folder, config_toml)
-            yield False
+        else:
+            with _replaced(folder, was_there):
+                write_settings(folder, config_toml)
+                yield False
+        finish(folder)
+
+
+def finish(folder: Path) -> None:
+    """Remove what only a run under way needs, the checkpoint last: until then it can go on."""
+    for name in (ASIDE, WORK):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    with _named_errors(folder):
+        (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def write_settings(folder: Path, config_toml: str) -> None:
@@ -126,54 +151,93 @@ def write_settings(folder: Path, config_toml: str) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Against a second run at the same time; the system takes the lock from a process that dies."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(number)
-        raise RunFolderError(f"{folder}: another run is writing there") from None
-    except OSError:
-        pass  # a file system without locks
+def _named_errors(folder: Path) -> Iterator[None]:
     try:
         yield
-    finally:
-        os.close(number)
+    except OSError as error:
+        if isinstance(error, RunFolderError):
+            raise
+        raise RunFolderError(f"{folder}: cannot be written ({error.strerror})") from None
 
 
 @contextmanager
-def _set_aside(folder: Path, aside: Path, was_there: bool) -> Iterator[None]:
-    try:
-        if aside.exists() and not _is_under_way(folder):  # of a run that was killed before it had anything to keep
+def _replaced(folder: Path, was_there: bool) -> Iterator[None]:
+    """Inside, the folder is empty but for what is set aside, which comes back if the block leaves nothing to go on."""
+    with _named_errors(folder):
+        if (folder / ASIDE).exists() and not _is_under_way(folder):  # of a run that was killed before it had anything
             _empty(folder)
         else:
-            shutil.rmtree(aside, ignore_errors=True)
-            found = _own(folder)
-            aside.mkdir()
-            for path in found:
-                path.rename(aside / path.name)
-    except OSError as error:
-        raise RunFolderError(f"{folder}: cannot be written ({error.strerror})") from None
+            _set_aside(folder)
     try:
         yield
     except BaseException:
         if not _is_under_way(folder):
-            _empty(folder)
-            for path in aside.iterdir():
-                path.rename(folder / path.name)
-            aside.rmdir()
+            _put_back(folder)
             if not was_there:
                 folder.rmdir()
+        elif (folder / CONFIG).exists():
+            shutil.rmtree(folder / ASIDE, ignore_errors=True)
         raise
-    finally:
-        if folder.exists():
-            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _set_aside(folder: Path) -> None:
+    """Move what a run has left to `.before`, which is whole from the moment it has its name.
+
+    The model is linked, and removed from the folder afterwards: it answers from either place all the while.
+    """
+    aside, half = folder / ASIDE, folder / _ASIDE_NEW
+    half.mkdir(exist_ok=True)
+    own = _own(folder)
+    for path in own:
+        if path.name in _MODEL and not (half / path.name).exists():
+            _link(path, half / path.name)
+    if aside.exists():
+        aside.rename(half / ASIDE)
+    for path in own:
+        if path.name not in _MODEL:
+            path.replace(half / path.name)
+    half.rename(aside)
+    _remove_model(folder)
+
+
+def _recover(folder: Path) -> None:
+    """Go on where a process died that was setting aside, or putting back."""
+    if (folder / _ASIDE_NEW).exists():
+        _set_aside(folder)
+    elif _is_model_aside(folder) and not (folder / CHECKPOINT).exists():
+        _remove_model(folder)
+
+
+def _remove_model(folder: Path) -> None:
+    for name in reversed(_MODEL):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _put_back(folder: Path) -> None:
+    _empty(folder)
+    half = (folder / ASIDE).rename(folder / _ASIDE_NEW)
+    for name in _MODEL:
+        if (half / name).exists():
+            _link(half / name, folder / name)
+    for path in half.iterdir():
+        if path.name not in _MODEL:
+            path.replace(folder / path.name)
+    shutil.rmtree(half)
+
+
+def _link(path: Path, target: Path) -> None:
+    try:
+        os.link(path, target)
+    except OSError:  # a file system without links
+        copy = target.with_name(target.name + NEW)
+        shutil.copy2(path, copy)
+        copy.replace(target)
 
 
 def _own(folder: Path) -> list[Path]:
     """What a run has written, but for what is set aside."""
-    return [path for path in folder.iterdir() if any(fnmatch(path.name, pattern) for pattern in _OWN)]
+    names = {path: path.name.removesuffix(NEW) for path in folder.iterdir()}
+    return [path for path, name in names.items() if any(fnmatch(name, pattern) for pattern in _OWN)]
 
 
 def _empty(folder: Path) -> None:
@@ -197,7 +261,7 @@ def write_results(folder: Path, metrics: dict[str, Any], history: list[Epoch], r
 def read_metrics(folder: Path) -> dict[str, Any]:
     """The figures of a finished run, {} if it has none. Raises OSError or ValueError if they cannot be read."""
     path = folder / METRICS
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    return dict(read_json(path)) if path.exists() else {}
 
 
 def report_again(folder: Path, write: Callable[[dict[str, Any], Path], Path]) -> Path:
@@ -207,8 +271,8 @@ def report_again(folder: Path, write: Callable[[dict[str, Any], Path], Path]) ->
         ModelFolderError: the run has no such data, or they are damaged.
     """
     try:
-        data = json.loads((folder / REPORT_DATA).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        data = read_json(folder / REPORT_DATA)
+    except (OSError, ValueError) as error:
         raise ModelFolderError(f"{folder}: not a finished run; {REPORT_DATA} cannot be read ({error})") from None
     with named_errors(folder / REPORT_DATA):
         return write(dict(data), folder)

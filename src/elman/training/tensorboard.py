@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from ..errors import MissingExtraError
+from ..errors import MissingExtraError, RunFolderError
 from .history import Epoch
 from .loop import Listener, Step
 
@@ -15,6 +15,8 @@ class TensorBoard(Listener):
 
     Args:
         every: steps between two looks at the gradients.
+    Raises:
+        MissingExtraError, RunFolderError.
     """
 
     def __init__(self, folder: Path, every: int = 50) -> None:
@@ -22,7 +24,12 @@ class TensorBoard(Listener):
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise MissingExtraError("TensorBoard logging", "tensorboard") from None
-        self._writer = SummaryWriter(folder)
+        try:
+            self._writer = SummaryWriter(folder)
+        except UnicodeError:
+            raise RunFolderError(f"{folder}: TensorBoard writes only into folders whose name is UTF-8") from None
+        except OSError as error:
+            raise RunFolderError(f"{folder}: cannot be written ({error.strerror})") from None
         self._every = every
 
     def step_done(self, step: Step, model: torch.nn.Module) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safetensors import safe_open
 from torch import Tensor
 
 from ..errors import ModelFolderError
+from . import tensor_file
 
 _FLOATS = ("F64", "F32", "F16", "BF16")
 
@@ -27,10 +27,8 @@ class Entry(NamedTuple):
 
 
 def entries(path: Path) -> dict[str, Entry]:
-    """Of a safetensors file."""
-    with safe_open(path, framework="pt") as file:
-        parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        return {name: Entry(part.get_dtype(), tuple(part.get_shape())) for name, part in parts.items()}
+    """Of a safetensors file. Raises OSError or ValueError if its header cannot be read or lies about its size."""
+    return {name: Entry(dtype, shape) for name, (dtype, shape) in tensor_file.read_entries(path).items()}
 
 
 def entries_of(weights: Mapping[str, Tensor], prefix: str = "") -> dict[str, Entry]:
