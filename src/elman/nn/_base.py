@@ -15,6 +15,7 @@ from ..settings import counted, within
 from . import _initial
 from ._border import Border, Lengths
 from ._regularised import LayerOptions, Regularised
+from ._signature import full_signature
 
 State = tuple[Tensor, ...]
 
@@ -73,6 +74,10 @@ class Recurrent(Regularised):
     init: str = "uniform"
     memory: int = 100
     forget_bias: float | None = None
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        cls.__signature__ = full_signature(cls)  # type: ignore[attr-defined]
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import UsageError
-from ._border import Lengths
+from ._border import Lengths, read_once
 from ._text_rnn import TextRNN
 
 
@@ -32,4 +32,5 @@ class BothWays(TextRNN):
 
     def opinions(self, ids: Tensor | PackedSequence, lengths: Lengths = None, features: Tensor | None = None) -> Tensor:
         """As `TextRNN.opinions`; there are two, forward first."""
+        lengths = read_once(lengths)
         return torch.cat([super().opinions(ids, lengths, features), self.other.opinions(ids, lengths, features)])

@@ -78,7 +78,7 @@ class ClockworkRNN(SingleState):
         self, data: Tensor, batch_sizes: Tensor, states: list[State], layer: int, reverse: bool
     ) -> tuple[Tensor, list[State]]:
         (state_0,) = states
-        rows, steps = ragged.read_order(batch_sizes, len(state_0[0]), reverse)
+        rows, steps = ragged.read_order(batch_sizes, state_0[0].shape[0], reverse)
         steps = steps + (self._read[rows] if isinstance(self._read, Tensor) else self._read)
         rests = (steps[:, None] % self._period_of_units() != 0).to(data)
         options = self._options(data, state_0)

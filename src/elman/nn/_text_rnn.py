@@ -13,7 +13,7 @@ from ..ops import ragged
 from ..settings import known
 from . import _initial
 from ._base import Recurrent
-from ._border import Border, Lengths
+from ._border import Border, Lengths, read_once
 from ._clockwork import clockworks, read_before
 from ._embedding import Embedding
 from ._merge import MERGES, merged, merged_size
@@ -173,6 +173,7 @@ class TextRNN(torch.nn.Module):
 
     def _scores(self, ids: Tensor | PackedSequence, lengths: Lengths, features: Tensor | None) -> Tensor:
         """[B, C]"""
+        lengths = read_once(lengths)
         border = Border(ids, lengths, batch_first=True, batched_dims=2)
         if features is not None and not isinstance(ids, PackedSequence):
             features = Border(features, lengths, batch_first=True, batched_dims=3).data

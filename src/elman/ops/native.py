@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 from ..errors import UsageError
 from . import kernels, reference
 from ._addresses import DTYPES
+from ._library import library
 from ._run import KERNELS
 from .kernels import Result
 from .options import NO_SECOND_DERIVATIVE, Options
@@ -30,12 +31,11 @@ _INPUTS = (
     "Tensor? zoneout_c"
 )
 _FLAGS = "bool reverse, bool keep, int truncate, float clip, float flow"
-_library = torch.library.Library("elman", "DEF")
-_library.define(
+library.define(
     f"recurrent(str cell, {_INPUTS}, {_FLAGS}) -> (Tensor output, Tensor h_n, Tensor c_n, Tensor gates, Tensor inner)",
     tags=(torch.Tag.pt2_compliant_tag,),
 )
-_library.define(
+library.define(
     f"recurrent_backward(str cell, bool[] needs, Tensor? doutput, Tensor? dh_n, Tensor? dc_n, {_INPUTS}, "
     "Tensor output, Tensor gates, Tensor inner, bool reverse, bool record, int truncate, float clip, float flow) "
     "-> (Tensor ddata, Tensor dh_0, Tensor dc_0, Tensor dweight_ih, Tensor dweight_hh, Tensor dbias_ih, "
@@ -139,11 +139,11 @@ def _backward(cell, needs, doutput, dh_n, dc_n, data, batch_sizes, h_0, c_0, *ot
     )
 
 
-_library.impl("recurrent", _forward, "CPU")
-_library.impl("recurrent_backward", _backward, "CPU")
+library.impl("recurrent", _forward, "CPU")
+library.impl("recurrent_backward", _backward, "CPU")
 
 
-@torch.library.register_fake("elman::recurrent", lib=_library)
+@torch.library.register_fake("elman::recurrent", lib=library)
 def _forward_fake(cell, data, batch_sizes, h_0, c_0, *others):  # type: ignore[no-untyped-def]
     keep = others[_SIZE + 1] and KERNELS[cell].reserve
     sizes = (data.shape[0], h_0.shape[1])
@@ -156,7 +156,7 @@ def _forward_fake(cell, data, batch_sizes, h_0, c_0, *others):  # type: ignore[n
     )
 
 
-@torch.library.register_fake("elman::recurrent_backward", lib=_library)
+@torch.library.register_fake("elman::recurrent_backward", lib=library)
 def _backward_fake(cell, needs, doutput, dh_n, dc_n, data, batch_sizes, h_0, c_0, *others):  # type: ignore[no-untyped-def]
     tensors, (_, _, _, _, record, *numbers) = others[:_SIZE], others[_SIZE:]
     of_input, of_weights = needs
@@ -233,5 +233,5 @@ def _differentiable(
     return [next(found) if need else None for need in needs]
 
 
-torch.library.register_autograd("elman::recurrent", _gradients, setup_context=_setup_context, lib=_library)
-torch.library.register_autocast("elman::recurrent", "cpu", torch.float32, lib=_library)
+torch.library.register_autograd("elman::recurrent", _gradients, setup_context=_setup_context, lib=library)
+torch.library.register_autocast("elman::recurrent", "cpu", torch.float32, lib=library)
