@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from ..errors import UsageError
+from ..errors import ShapeError, UsageError
 from . import kernels, reference
 from ._addresses import DTYPES
 from ._library import library
 from ._run import KERNELS
 from .kernels import Result
 from .options import NO_SECOND_DERIVATIVE, Options
-from .recording import Record, current_sink
+from .recording import Record, call_of, current_sink
 from .watched import is_traced, is_transformed
 from .weights import Weights
 
@@ -178,10 +178,12 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(output[3], output[4])
     ctx.save_for_backward(*tensors, output[0], output[3], output[4])
+    ctx.call = call_of(output[0])
 
 
 def _gradients(ctx: Any, doutput: Tensor | None, dh_n: Tensor | None, dc_n: Tensor | None, *_: None) -> tuple[Any, ...]:
     *inputs, output, gates, inner = ctx.saved_tensors
+    _check_devices(inputs, output, gates, inner)
     needs = ctx.needs_input_grad[1 : 5 + _SIZE]
     dc_n = None if inputs[3] is None else dc_n
     flags = (None,) * 5
@@ -200,6 +202,16 @@ def _gradients(ctx: Any, doutput: Tensor | None, dh_n: Tensor | None, dc_n: Tens
     return None, *(d if need else None for d, need in zip(found, needs, strict=True)), *flags
 
 
+def _check_devices(inputs: list[Tensor | None], *reserve: Tensor) -> None:
+    """Raises ShapeError where hooks have moved what was saved: one tensor elsewhere sends the operator there."""
+    data, batch_sizes, *others = inputs
+    assert data is not None and batch_sizes is not None
+    devices = {tensor.device for tensor in (data, *others, *reserve) if tensor is not None}
+    if len(devices) > 1 or batch_sizes.device.type != "cpu":
+        places = ", ".join(sorted({str(device) for device in (*devices, batch_sizes.device)}))
+        raise ShapeError(f"Expected what was saved for the backward pass on one device, got tensors on {places}")
+
+
 def _record(ctx: Any, inputs: list[Any], output: Tensor, gates: Tensor, norms: Tensor, omega: Tensor) -> Record:
     _, batch_sizes, h_0, c_0, *others = inputs
     weights, _ = _from_operator(others, ctx.numbers)
@@ -208,7 +220,8 @@ def _record(ctx: Any, inputs: list[Any], output: Tensor, gates: Tensor, norms: T
     truncate, _, _ = ctx.numbers
     of_dc = of_dc if c_0 is not None and truncate < 0 else of_dc[:0]
     value = float(omega) if omega.numel() else 0.0
-    return Record(ctx.cell, ctx.reverse, weights, batch_sizes, state_0, output, gates, of_dh, of_dc, of_gates, value)
+    norms_of = (of_dh, of_dc, of_gates)
+    return Record(ctx.call, ctx.cell, ctx.reverse, weights, batch_sizes, state_0, output, gates, *norms_of, value)
 
 
 def _differentiable(

@@ -107,9 +107,7 @@ def check_lengths(lengths: Tensor, steps: int) -> None:
         return
     shortest, longest = int(lengths.min()), int(lengths.max())
     if shortest < 0 or longest > steps:
-        raise ShapeError(
-            f"Expected lengths between 0 and {steps} (the padded length), got {shortest} to {longest}"
-        )
+        raise ShapeError(f"Expected lengths between 0 and {steps} (the padded length), got {shortest} to {longest}")
 
 
 def lay_out(lengths: Tensor, steps: int, batch_first: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -147,7 +145,7 @@ library.impl("lay_out", _lay_out, "CPU")
 
 
 @torch.library.register_fake("elman::lay_out", lib=library)
-def _lay_out_fake(lengths: Tensor, steps: int, batch_first: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _lay_out_fake(lengths, steps, batch_first):  # type: ignore[no-untyped-def]
     context = torch.library.get_ctx()
     taken, elements = context.new_dynamic_size(), context.new_dynamic_size()
     empty = torch.empty_like
