@@ -11,8 +11,8 @@ from torch.nn.utils.rnn import PackedSequence
 from .. import ops
 from ..errors import ShapeError, UsageError
 from ..ops import Weights
-from ..settings import counted, within
 from . import _initial
+from ._arguments import check_arguments
 from ._border import Border, Lengths
 from ._regularised import LayerOptions, Regularised
 from ._signature import full_signature
@@ -93,7 +93,7 @@ class Recurrent(Regularised):
         **options: Unpack[LayerOptions],
     ) -> None:
         torch.nn.Module.__init__(self)
-        check_sizes(input_size, hidden_size, num_layers, dropout)
+        check_arguments(input_size, hidden_size, num_layers, bias, batch_first, dropout)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
         learned = self._set_options(options)
@@ -109,8 +109,7 @@ class Recurrent(Regularised):
 
     def _as_in_torch(self, mode: str, *arguments: Any, device: Any, dtype: Any, options: LayerOptions) -> None:
         """The constructor of a layer that torch.nn makes and fills; `arguments` are those of `torch.nn.RNNBase`."""
-        input_size, hidden_size, num_layers, _, _, dropout, *_ = arguments
-        check_sizes(input_size, hidden_size, num_layers, dropout)
+        check_arguments(*arguments[:6])
         torch.nn.RNNBase.__init__(self, mode, *arguments, device=device, dtype=dtype)  # type: ignore[arg-type, misc]
         if self._set_options(options):
             self._add_state(device, dtype)
@@ -119,6 +118,10 @@ class Recurrent(Regularised):
     def _set_options(self, options: LayerOptions) -> bool:
         """Sets the attributes; returns whether the initial state is to be learned."""
         unknown = options.keys() - LayerOptions.__annotations__.keys()
+        if "proj_size" in unknown:
+            raise UsageError(
+                f"proj_size argument is only supported for LSTM, not RNN or GRU; {type(self).__name__} has none"
+            )
         if unknown:
             raise UsageError(
                 f"{type(self).__name__} has no argument {min(unknown)!r}; beside torch.nn's there are "
@@ -390,10 +393,3 @@ class Recurrent(Regularised):
             ops.kernels.step(self.cell, x, h, c, self._weights(layer, False))
             x = h
         return x.clone(), states  # what is done to the output is not done to the state
-
-
-def check_sizes(input_size: Any, hidden_size: Any, num_layers: Any, dropout: Any) -> None:
-    """Raises UsageError for what no layer can be made of."""
-    for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
-        counted(name, size, 1)
-    within("dropout", dropout, 0, 1)

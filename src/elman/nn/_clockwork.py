@@ -10,6 +10,7 @@ from torch import Tensor
 from .. import ops
 from ..errors import UsageError
 from ..ops import ragged
+from ._arguments import check_size
 from ._base import State
 from ._rnn import check_nonlinearity
 from ._states import SingleState
@@ -46,6 +47,7 @@ class ClockworkRNN(SingleState):
         periods: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:
+        check_size("hidden_size", hidden_size)
         self.nonlinearity = check_nonlinearity(nonlinearity)
         self.periods = tuple(_PERIODS[:hidden_size] if periods is None else periods)
         rising = all(slow > fast for fast, slow in zip((0, *self.periods), self.periods, strict=False))

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import UsageError
+from ._arguments import check_size
 from ._base import State
 from ._states import SingleState
 
@@ -41,6 +42,7 @@ class SCRN(SingleState):
     def __init__(
         self, input_size: int, hidden_size: int, *args: Any, context_size: int | None = None, **kwargs: Any
     ) -> None:
+        check_size("hidden_size", hidden_size)
         self.context_size = hidden_size // 4 if context_size is None else context_size
         if not 1 <= self.context_size < hidden_size:
             raise UsageError(f"context_size must be at least 1 and below {hidden_size}, got {self.context_size}")

@@ -21,7 +21,7 @@ from .gemm import matmul
 from .options import Options
 from .reference import CELLS as SPECIFICATIONS
 from .reference import check_parts
-from .weights import Weights
+from .weights import Weights, other_type
 
 
 class Result(NamedTuple):
@@ -327,6 +327,8 @@ def check(cell: str, data: Tensor, h: Tensor, c: Tensor | None, weights: Weights
     dtype = data.dtype
     if dtype not in DTYPES or not data.is_cpu:
         raise ShapeError(f"the kernels compute in float32 or float64 on the CPU, got {dtype} on {data.device}")
+    if weights.weight_ih.dtype is not dtype and weights.weight_ih.is_cpu:
+        raise other_type(dtype, weights.weight_ih.dtype)
     matrices = ((stacked, data.shape[-1]), (stacked, hidden), (stacked,), (stacked,))
     sizes = (*matrices, None, None, None, None, (batch, hidden), (batch, hidden))  # None: see `check_parts`
     for name, size, tensor in zip(_NAMES, sizes, (*weights, c, h), strict=True):

@@ -177,13 +177,16 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]
     ctx.reverse, ctx.kept, *ctx.numbers = inputs[5 + _SIZE :]
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(output[3], output[4])
-    ctx.save_for_backward(*tensors, output[0], output[3], output[4])
+    saved = (*tensors, output[0], output[3], output[4])
+    ctx.save_for_backward(*saved)
     ctx.call = call_of(output[0])
+    ctx.forms = _forms(saved) if type(output[0]) is Tensor else None  # a compiler's tensors come back as they are
 
 
 def _gradients(ctx: Any, doutput: Tensor | None, dh_n: Tensor | None, dc_n: Tensor | None, *_: None) -> tuple[Any, ...]:
     *inputs, output, gates, inner = ctx.saved_tensors
-    _check_devices(inputs, output, gates, inner)
+    if ctx.forms is not None:
+        _check_saved((*inputs, output, gates, inner), ctx.forms)
     needs = ctx.needs_input_grad[1 : 5 + _SIZE]
     dc_n = None if inputs[3] is None else dc_n
     flags = (None,) * 5
@@ -202,14 +205,22 @@ def _gradients(ctx: Any, doutput: Tensor | None, dh_n: Tensor | None, dc_n: Tens
     return None, *(d if need else None for d, need in zip(found, needs, strict=True)), *flags
 
 
-def _check_devices(inputs: list[Tensor | None], *reserve: Tensor) -> None:
-    """Raises ShapeError where hooks have moved what was saved: one tensor elsewhere sends the operator there."""
-    data, batch_sizes, *others = inputs
-    assert data is not None and batch_sizes is not None
-    devices = {tensor.device for tensor in (data, *others, *reserve) if tensor is not None}
-    if len(devices) > 1 or batch_sizes.device.type != "cpu":
-        places = ", ".join(sorted({str(device) for device in (*devices, batch_sizes.device)}))
-        raise ShapeError(f"Expected what was saved for the backward pass on one device, got tensors on {places}")
+def _forms(tensors: Sequence[Tensor | None]) -> list[Any]:
+    return [None if tensor is None else (tuple(tensor.shape), tensor.dtype, tensor.device) for tensor in tensors]
+
+
+def _check_saved(saved: Sequence[Tensor | None], forms: list[Any]) -> None:
+    """Raises ShapeError where hooks hand back another size, type or device; the kernels see addresses only."""
+    for form, expected in zip(_forms(saved), forms, strict=True):
+        if form != expected:
+            raise ShapeError(
+                f"Expected what was saved for the backward pass to come back as it was, {_described(expected)}; "
+                f"got {_described(form)}"
+            )
+
+
+def _described(form: Any) -> str:
+    return "none" if form is None else "size {}, {} on {}".format(*form)
 
 
 def _record(ctx: Any, inputs: list[Any], output: Tensor, gates: Tensor, norms: Tensor, omega: Tensor) -> Record:
