@@ -8,9 +8,11 @@
 #include <string>
 
 #include "elman/cross_entropy.h"
+#include "elman/fork.h"
 #include "elman/gemm.h"
 #include "elman/memory.h"
 #include "elman/recurrent.h"
+#include "ending.h"
 
 namespace nb = nanobind;
 using elman::Index;
@@ -52,7 +54,7 @@ template <class Real>
 void forward(int cell, int threads, bool bfloat16, const Layout& layout, Index begin, Index end, Address panels, Address gates,
              Address inner, Address output, Address h, Address c, Address vectors, Address mask, Address zoneout_h,
              Address zoneout_c, bool keep) {
-    const nb::gil_scoped_release release;
+    const WithoutGil without_gil;
     elman::forward<Real>(elman::Cell(cell),
                          {layout.piece(begin, end), at<const Real>(panels), at<Real>(gates), layout.hidden, keep,
                           at<Real>(inner), at<Real>(output), at<Real>(h), at<Real>(c), at<const Real>(vectors),
@@ -65,7 +67,7 @@ void backward(int cell, int threads, bool bfloat16, const Layout& layout, Index 
               Address c_0, Address output, Address gates, Address inner, Address doutput, Address dgates,
               Address dinner, Address dh, Address dc, Address vectors, Address mask, Address zoneout_h,
               Address zoneout_c, Address dvectors, Address norms, Address arrived, Address arrived_c, double clip) {
-    const nb::gil_scoped_release release;
+    const WithoutGil without_gil;
     elman::backward<Real>(elman::Cell(cell),
                           {layout.piece(begin, end), at<const Real>(panels), at<const Real>(h_0), at<const Real>(c_0),
                            at<const Real>(output), at<const Real>(gates), at<const Real>(inner), at<const Real>(doutput),
@@ -79,7 +81,7 @@ void backward(int cell, int threads, bool bfloat16, const Layout& layout, Index 
 template <class Real>
 void states_before(int threads, const Layout& layout, Index begin, Index end, Address output, Address h_0,
                    Address before) {
-    const nb::gil_scoped_release release;
+    const WithoutGil without_gil;
     elman::states_before<Real>(layout.piece(begin, end), at<const Real>(output), at<const Real>(h_0), at<Real>(before),
                                threads);
 }
@@ -88,7 +90,7 @@ template <class Real>
 void sequence(int cell, int threads, Index steps, Index batch, Index input, Index hidden, bool reverse, Address x,
               Address weight_ih, Address weight_hh, Address bias_ih, Address bias_hh, Address output, Address h,
               Address c, Address vectors) {
-    const nb::gil_scoped_release release;
+    const WithoutGil without_gil;
     elman::sequence<Real>(elman::Cell(cell),
                           {steps, batch, input, hidden, reverse, at<const Real>(x), at<const Real>(weight_ih),
                            at<const Real>(weight_hh), at<const Real>(bias_ih), at<const Real>(bias_hh),
@@ -109,7 +111,7 @@ void step(int cell, int threads, Index batch, Index input, Index hidden, Address
 template <class Real>
 void gemm(int threads, Index rows, Index columns, Index depth, Address a, Index a_row, Index a_column, Address b,
           Index b_row, Index b_column, Address c, Index c_row, bool accumulate, bool bfloat16) {
-    const nb::gil_scoped_release release;
+    const WithoutGil without_gil;
     elman::gemm<Real>({rows, columns, depth, at<const Real>(a), a_row, a_column, at<const Real>(b), b_row, b_column,
                        at<Real>(c), c_row, accumulate, bfloat16},
                       threads);
@@ -118,7 +120,7 @@ void gemm(int threads, Index rows, Index columns, Index depth, Address a, Index 
 template <class Real>
 void cross_entropy(int threads, Index rows, Index columns, Address scores, Address bias, Address target, Address losses,
                    bool gradient) {
-    const nb::gil_scoped_release release;
+    const WithoutGil without_gil;
     elman::cross_entropy<Real>({rows, columns, at<Real>(scores), at<const Real>(bias), at<const Index>(target),
                                 at<Real>(losses), gradient},
                                threads);
@@ -130,13 +132,13 @@ elman::Padded padded(Address data, Address order, Index steps, Index row_stride,
 
 void pad(int threads, const Layout& layout, Index bytes, Address data, Address to, Address order, Index steps,
          Index row_stride, Index step_stride) {
-    const nb::gil_scoped_release release;
+    const WithoutGil without_gil;
     elman::pad(layout, at<const char>(data), padded(to, order, steps, row_stride, step_stride), bytes, threads);
 }
 
 void unpad(int threads, const Layout& layout, Index bytes, Address data, Address from, Address order, Index steps,
            Index row_stride, Index step_stride) {
-    const nb::gil_scoped_release release;
+    const WithoutGil without_gil;
     elman::unpad(layout, at<char>(data), padded(from, order, steps, row_stride, step_stride), bytes, threads);
 }
 
@@ -174,6 +176,9 @@ void define(nb::module_& m, const std::string& type) {
 }  // namespace
 
 NB_MODULE(_kernels, m) {
+    elman::end_pool_before_fork();
+    rest_where_the_interpreter_ends();
+    nb::set_leak_warnings(false);  // a thread that rests at the end holds on to what it works with
     nb::class_<Layout>(m, "Layout").def(nb::init<Address, Address, Index, Index, Index, bool>());
     m.def("lay_out", lay_out);
     m.def("pad", pad);

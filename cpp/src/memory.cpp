@@ -8,6 +8,7 @@
 #include <new>
 #include <unordered_map>
 #ifdef __linux__
+#include <pthread.h>
 #include <sys/mman.h>
 #endif
 
@@ -25,8 +26,20 @@ struct Blocks {
 };
 
 // Never destroyed: tensors may be freed after static objects at the end of the process.
+Blocks& blocks();
+
+Blocks* new_blocks() {
+#ifdef __linux__
+    // Another thread may hold the lock in the moment of a fork, and is not there in the child to release it.
+    const auto lock = [] { blocks().mutex.lock(); };
+    const auto unlock = [] { blocks().mutex.unlock(); };
+    pthread_atfork(lock, unlock, unlock);
+#endif
+    return new Blocks;
+}
+
 Blocks& blocks() {
-    static Blocks* const all = new Blocks;
+    static Blocks* const all = new_blocks();
     return *all;
 }
 

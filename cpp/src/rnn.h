@@ -27,10 +27,10 @@ struct Plain {  // what most cells are
 template <bool Relu, class Real>
 inline Vector<Real> activation(Vector<Real> a) { return Relu ? at_least(a, Real(0)) : tanh(a); }
 
-// The derivative of f(a) times d, from f(a).
+// The derivative of f(a) times d, from f(a). A NaN is not at rest: what arrives at it goes on, as in torch.
 template <bool Relu, class Real>
 inline Vector<Real> slope_times(Vector<Real> f, Vector<Real> d) {
-    return Relu ? (f > Real(0) ? d : Vector<Real>{}) : d * (Real(1) - f * f);
+    return Relu ? (f <= Real(0) ? Vector<Real>{} : d) : d * (Real(1) - f * f);
 }
 
 template <bool Relu>

@@ -100,14 +100,15 @@ inline Vector<float> reciprocal(Vector<float> v) {
 }
 
 // tanh(x) = x P(x^2) / Q(x^2), a minimax fit on [-9.02, 9.02]: relative error 2.1e-8 before rounding, at most 6 ulp
-// after it; beyond, float tanh is 1.
+// after it; beyond, float tanh is 1. From there to 10 the quotient is above 1 by more than it is rounded, and is cut off:
+// an infinity gives exactly 1, or 0 of a sigmoid, so that its product with another one is NaN as elsewhere.
 constexpr float tanh_p[] = {0.9999999790430838f, 0.13379706570493202f, 0.0034940210148130865f, 2.058325998164191e-05f,
                             1.3318774029988615e-08f};
 constexpr float tanh_q[] = {1.0f, 0.4671302182001918f, 0.02587102173702153f, 0.00032830707171510875f,
                             7.761895395149025e-07f};
 
 inline Vector<float> tanh(Vector<float> x) {
-    x = at_least(at_most(x, 9.02f), -9.02f);
+    x = at_least(at_most(x, 10.0f), -10.0f);
     const Vector<float> y = x * x;
     const Vector<float> p = tanh_p[0] + y * (tanh_p[1] + y * (tanh_p[2] + y * (tanh_p[3] + y * tanh_p[4])));
     const Vector<float> q = tanh_q[0] + y * (tanh_q[1] + y * (tanh_q[2] + y * (tanh_q[3] + y * tanh_q[4])));
@@ -116,7 +117,7 @@ inline Vector<float> tanh(Vector<float> x) {
 
 // 1 / 2 + tanh(x / 2) / 2, the halves drawn into the coefficients.
 inline Vector<float> sigmoid(Vector<float> x) {
-    x = at_least(at_most(x, 18.04f), -18.04f);
+    x = at_least(at_most(x, 20.0f), -20.0f);
     const Vector<float> y = x * x;
     const Vector<float> p = tanh_p[0] / 4 + y * (tanh_p[1] / 16 + y * (tanh_p[2] / 64 + y * (tanh_p[3] / 256 + y * (tanh_p[4] / 1024))));
     const Vector<float> q = tanh_q[0] + y * (tanh_q[1] / 4 + y * (tanh_q[2] / 16 + y * (tanh_q[3] / 64 + y * (tanh_q[4] / 256))));

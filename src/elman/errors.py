@@ -2,6 +2,7 @@
 
     ElmanError
     ├── UsageError            a setting or an argument that cannot be meant; the command line exits 2
+    │   ├── ArgumentTypeError a layer's argument of another type
     │   ├── NotAModuleError   something else in place of a torch.nn.Module
     │   └── NoRecurrentLayerError  diagnostics on a model that has no recurrent layer of ours
     ├── ShapeError            a tensor whose sizes do not fit the layer
@@ -54,6 +55,10 @@ class ElmanError(Exception):
 
 class UsageError(ElmanError, ValueError):
     exit_code = 2
+
+
+class ArgumentTypeError(UsageError, TypeError):
+    """Also a `TypeError`, which is what torch.nn raises for the same mistake."""
 
 
 class NotAModuleError(UsageError, TypeError):

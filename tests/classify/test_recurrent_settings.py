@@ -95,7 +95,7 @@ def test_a_configuration_draws_nothing_and_the_default_network_is_as_ever():
         ({"cell": "clockwork", "periods": "1,x"}, "periods must be whole numbers from 1 on .*got '1,x'"),
         ({"hidden_sizes": "64,0"}, "hidden_sizes must be whole numbers from 1 on .*got '64,0'"),
         ({"hidden_sizes": "64,32", "num_layers": 3}, "names 2 layers, but num_layers is 3"),
-        ({"cell": "lstm", "proj_size": 64}, "proj_size must be at least 0 and below 64, got 64"),
+        ({"cell": "lstm", "proj_size": 64}, "proj_size has to be smaller than hidden_size 64, got 64"),
     ],
     ids=str,
 )

@@ -20,7 +20,7 @@ X = torch.zeros(7, 4, 5)
         (lambda m: m(X, lengths=[1, 2, 3]), r"size \(4,\), one per row, got \(3,\)"),
         (lambda m: m(X, lengths=[1, 2, 3, 8]), "between 0 and 7 .*got 1 to 8"),
         (lambda m: m(X, lengths=[1, 2, 3, -1]), "between 0 and 7 .*got -1 to 3"),
-        (lambda m: m(X, lengths=[1.0, 2.0, 3.0, 4.0]), "must be integers, got torch.float32"),
+        (lambda m: m(X, lengths=[1.0, 2.0, 3.0, 4.0]), "must be integers, got the float 1.0"),
         (lambda m: m(X[:, 0], lengths=[7]), "unbatched"),
         (lambda m: m(pack_sequence([torch.zeros(2, 5)]), lengths=[2]), "PackedSequence carries its own"),
     ],
@@ -53,12 +53,12 @@ def test_states_of_the_wrong_kind(layer, hx, message, gradients):
 @pytest.mark.parametrize("layer", [nn.RNN, nn.LSTM, nn.GRU, nn.IndRNN])
 def test_sizes_and_dropout_that_no_layer_has(layer):
     for arguments, message in [
-        ({"input_size": 0, "hidden_size": 4}, "input_size must be at least 1, got 0"),
-        ({"input_size": "10", "hidden_size": 4}, "input_size must be a whole number, got '10'"),
-        ({"input_size": 4, "hidden_size": 4.0}, "hidden_size must be a whole number, got 4.0"),
+        ({"input_size": 0, "hidden_size": 4}, "input_size must be greater than zero, got 0"),
+        ({"input_size": "10", "hidden_size": 4}, "input_size should be of type int, got: str '10'"),
+        ({"input_size": 4, "hidden_size": 4.0}, "hidden_size should be of type int, got: float 4.0"),
         ({"input_size": 4, "hidden_size": 4, "dropout": "a"}, "dropout must be a number, got 'a'"),
-        ({"input_size": 4, "hidden_size": -1}, "hidden_size must be at least 1, got -1"),
-        ({"input_size": 4, "hidden_size": 4, "num_layers": 0}, "num_layers must be at least 1, got 0"),
+        ({"input_size": 4, "hidden_size": -1}, "hidden_size must be greater than zero, got -1"),
+        ({"input_size": 4, "hidden_size": 4, "num_layers": 0}, "num_layers must be greater than zero, got 0"),
         ({"input_size": 4, "hidden_size": 4, "dropout": 1.5}, "dropout must be at least 0 and at most 1, got 1.5"),
         ({"input_size": 4, "hidden_size": 4, "bptt_truncate": 1.5}, "bptt_truncate must be a whole number, got 1.5"),
         (

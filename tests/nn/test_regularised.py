@@ -335,7 +335,7 @@ def test_what_cannot_be_meant(name, options, message):
         (lambda: nn.SCRN(3, 1), "expected a hidden_size of at least 2, got 1"),
         (lambda: nn.DilatedGRU(3, 4, dilation=0), "dilation must be at least 1, got 0"),
         (lambda: nn.IndRNN(3, 4, nonlinearity="sine"), "Unknown nonlinearity 'sine'"),
-        (lambda: nn.PeepholeLSTM(0, 4), "input_size must be at least 1, got 0"),
+        (lambda: nn.PeepholeLSTM(0, 4), "input_size must be greater than zero, got 0"),
         (lambda: nn.PeepholeLSTM(3, 4, dropout=2), "dropout must be at least 0 and at most 1, got 2"),
     ],
 )

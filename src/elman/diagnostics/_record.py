@@ -39,7 +39,7 @@ class Flow:
         layers = _layers(model)
         self._names = {module: name for name, module in layers}
         self._turned = {layer for text_rnn in _backward(model) for layer in text_rnn.modules()}
-        self._calls: dict[int, _Call] = {}  # by the address of their output
+        self._calls: dict[int, _Call] = {}  # by `ops.call_of` their output
         self._found: dict[str, list[Trace]] = {name: [] for name in _names(layers)}
 
     @property
@@ -58,7 +58,7 @@ class Flow:
         name, module = self._names.get(call.module), call.module
         if name is None or not call.output.requires_grad:
             return
-        self._calls[call.output.data_ptr()] = _Call(
+        self._calls[ops.call_of(call.output)] = _Call(
             _name(name, call.suffix),
             call.skip,
             call.data.detach(),
@@ -69,7 +69,7 @@ class Flow:
 
     def _take(self, record: ops.Record) -> None:
         """Keeps a sample of the record's rows; the rest of the work waits until it is asked for."""
-        call = self._calls.pop(record.output.data_ptr(), None)
+        call = self._calls.pop(record.call, None)
         if call is not None and len(record.output):
             trace = _sample(record, call, self._rows)
             self._found[call.name].append(trace.turned() if call.turned else trace)

@@ -10,10 +10,12 @@ from .. import ops
 from ..errors import ShapeError, UsageError
 from ..ops import Weights
 from . import _initial
+from ._arguments import check_arguments
 from ._border import Border, Lengths
 from ._draws import current_generator, dropout
 from ._layout import RaggedLayout
-from ._regularised import LayerOptions, Regularised, check_sizes
+from ._regularised import LayerOptions, Regularised
+from ._signature import full_signature
 from ._watching import Call, has_hooks, watchers
 
 State = tuple[Tensor, ...]
@@ -52,6 +54,10 @@ class Recurrent(Regularised):
     memory: int = 100
     forget_bias: float | None = None
 
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        cls.__signature__ = full_signature(cls)  # type: ignore[attr-defined]
+
     def __init__(
         self,
         input_size: int,
@@ -66,7 +72,7 @@ class Recurrent(Regularised):
         **options: Unpack[LayerOptions],
     ) -> None:
         torch.nn.Module.__init__(self)
-        check_sizes(input_size, hidden_size, num_layers, dropout)
+        check_arguments(input_size, hidden_size, num_layers, bias, batch_first, dropout)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
         learned = self._set_options(options)
@@ -82,8 +88,7 @@ class Recurrent(Regularised):
 
     def _as_in_torch(self, mode: str, *arguments: Any, device: Any, dtype: Any, options: LayerOptions) -> None:
         """The constructor of a layer that torch.nn makes and fills; `arguments` are those of `torch.nn.RNNBase`."""
-        input_size, hidden_size, num_layers, _, _, dropout, *_ = arguments
-        check_sizes(input_size, hidden_size, num_layers, dropout)
+        check_arguments(*arguments[:6])
         torch.nn.RNNBase.__init__(self, mode, *arguments, device=device, dtype=dtype)  # type: ignore[arg-type, misc]
         if self._set_options(options):
             self._add_state(device, dtype)
@@ -92,6 +97,10 @@ class Recurrent(Regularised):
     def _set_options(self, options: LayerOptions) -> bool:
         """Sets the attributes; returns whether the initial state is to be learned."""
         unknown = options.keys() - LayerOptions.__annotations__.keys()
+        if "proj_size" in unknown:
+            raise UsageError(
+                f"proj_size argument is only supported for LSTM, not RNN or GRU; {type(self).__name__} has none"
+            )
         if unknown:
             raise UsageError(
                 f"{type(self).__name__} has no argument {min(unknown)!r}; beside torch.nn's there are "

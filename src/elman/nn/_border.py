@@ -1,6 +1,8 @@
 """Where sequences enter and leave the ragged layout: padded, packed, nested or unbatched in, the same form out."""
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Iterator
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ from ..errors import ShapeError
 from ..ops import padding, ragged
 from ._layout import RaggedLayout
 
-Lengths = Tensor | Sequence[int] | RaggedLayout | None
+Lengths = Tensor | Iterable[int] | RaggedLayout | None
 
 
 class Border:
@@ -139,17 +141,42 @@ class Border:
         return padded.transpose(0, 1) if self._batch_first else padded
 
 
-def _checked(lengths: Tensor | Sequence[int], batch: int, steps: int) -> Tensor:
-    result = torch.as_tensor(lengths, device="cpu")
-    if not isinstance(lengths, Tensor) and not len(lengths):
-        result = result.long()  # torch takes an empty list for floats
-    if result.dtype.is_floating_point or result.dtype == torch.bool:
-        raise ShapeError(f"lengths must be integers, got {result.dtype}")
-    if result.shape != (batch,):
-        raise ShapeError(f"Expected lengths of size ({batch},), one per row, got {tuple(result.shape)}")
-    if batch and not torch.compiler.is_compiling() and not 0 <= int(result.min()) <= int(result.max()) <= steps:
-        raise ShapeError(
-            f"Expected lengths between 0 and {steps} (the padded length), "
-            f"got {int(result.min())} to {int(result.max())}"
-        )
-    return result.to(torch.int64)
+def read_once(lengths: Lengths) -> Lengths:
+    """The same lengths for several readers, also from an iterator."""
+    return list(lengths) if isinstance(lengths, Iterator) else lengths
+
+
+def _checked(lengths: Tensor | Iterable[int], batch: int, steps: int) -> Tensor:
+    """Lengths [B] as int64 on the CPU; a graph compares them with `steps` when it runs."""
+    tensor = lengths if isinstance(lengths, Tensor) else _tensor(lengths)
+    if tensor.dtype.is_floating_point or tensor.dtype.is_complex or tensor.dtype == torch.bool:
+        raise ShapeError(f"lengths must be integers, got {tensor.dtype}")
+    if tensor.is_nested or tensor.shape != (batch,):
+        size = "a nested tensor" if tensor.is_nested else tuple(tensor.shape)
+        raise ShapeError(f"Expected lengths of size ({batch},), one per row, got {size}")
+    whole = tensor.to("cpu", torch.int64)
+    if not torch.compiler.is_compiling():
+        ragged.check_lengths(whole, steps)
+    return whole
+
+
+def _tensor(lengths: Iterable[int]) -> Tensor:
+    """From a list, an iterator, a NumPy array or whatever else gives whole numbers in the order of the rows."""
+    if isinstance(lengths, str | set | frozenset | dict) or not isinstance(lengths, Iterable):
+        raise ShapeError(f"lengths must be integers, one per row and in their order, got a {type(lengths).__name__}")
+    try:
+        numbers = list(lengths)
+    except TypeError:  # NumPy's arrays without a dimension
+        raise ShapeError(f"Expected lengths of one dimension, one per row, got {_described(lengths)}") from None
+    for number in numbers:
+        if not isinstance(number, SupportsIndex) or isinstance(number, bool):
+            raise ShapeError(f"lengths must be integers, got {_described(number)}")
+    try:
+        return torch.tensor([operator.index(number) for number in numbers], dtype=torch.int64, device="cpu")
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise ShapeError(f"lengths must be integers of up to 64 bits, got {_described(numbers)}") from error
+
+
+def _described(value: object) -> str:
+    text = repr(value)
+    return f"the {type(value).__name__} {text if len(text) < 60 else text[:60] + ' ..'}"

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import UsageError
-from ._border import Lengths
+from ._border import Lengths, read_once
 from ._text_rnn import TextRNN
 from ._wrapper import admitted
 
@@ -34,6 +34,7 @@ class BothWays(TextRNN):
 
     def opinions(self, ids: Tensor | PackedSequence, lengths: Lengths = None, features: Tensor | None = None) -> Tensor:
         """As `TextRNN.opinions`; there are two, forward first."""
+        lengths = read_once(lengths)
         backward = self.other(ids, lengths, features)
         return torch.cat([super().opinions(ids, lengths, features), backward[None]])
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from .. import ops
 from ..errors import UsageError
 from ..ops import ragged
+from ._arguments import check_size
 from ._base import State
 from ._layout import RaggedLayout
 from ._rnn import check_nonlinearity
@@ -46,6 +47,7 @@ class ClockworkRNN(SingleState):
         periods: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:
+        check_size("hidden_size", hidden_size)
         self.nonlinearity = check_nonlinearity(nonlinearity)
         self.periods = tuple(_PERIODS[:hidden_size] if periods is None else periods)
         rising = all(slow > fast for fast, slow in zip((0, *self.periods), self.periods, strict=False))
@@ -78,7 +80,7 @@ class ClockworkRNN(SingleState):
         self, data: Tensor, layout: RaggedLayout, states: list[State], layer: int, reverse: bool
     ) -> tuple[Tensor, list[State]]:
         (state_0,) = states
-        rows, steps = ragged.read_order(layout.batch_sizes, len(state_0[0]), reverse)
+        rows, steps = ragged.read_order(layout.batch_sizes, state_0[0].shape[0], reverse)
         steps = steps + (layout.clock[rows] if isinstance(layout.clock, Tensor) else layout.clock)
         rests = (steps[:, None] % self._period_of_units() != 0).to(data)
         options = self._options(data, state_0)

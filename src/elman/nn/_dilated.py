@@ -45,7 +45,7 @@ class _Dilated(Recurrent):
     ) -> tuple[Tensor, list[State]]:
         if len(states) == 1:
             return super()._direction(data, layout, states, layer, reverse)
-        batch, skip = len(states[0][0]), len(states)
+        batch, skip = states[0][0].shape[0], len(states)
         parting = _Parting(layout.batch_sizes, batch, skip, reverse)
         order = parting.order.to(data.device)
         whole = (torch.cat(parts) for parts in zip(*states, strict=True))  # [s * B, size], slot after slot

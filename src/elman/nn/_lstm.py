@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Unpack
 
 import torch
 
-from ..errors import UsageError
+from ._arguments import check_arguments, check_projection
 from ._regularised import LayerOptions
 from ._states import DoubleState
 
@@ -40,7 +40,7 @@ class LSTM(DoubleState, torch.nn.RNNBase):
         dtype: Any = None,
         **options: Unpack[LayerOptions],
     ) -> None:
-        if proj_size and not 0 < proj_size < hidden_size:
-            raise UsageError(f"proj_size must be at least 0 and below {hidden_size}, got {proj_size}")
+        check_arguments(input_size, hidden_size, num_layers, bias, batch_first, dropout)
+        check_projection(proj_size, hidden_size)
         arguments = (input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size)
         self._as_in_torch("LSTM", *arguments, device=device, dtype=dtype, options=options)

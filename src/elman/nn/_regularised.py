@@ -1,6 +1,6 @@
 """Regularisation inside the recurrence, and how far and how large its gradient travels: arguments of every layer."""
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -8,7 +8,6 @@ from torch import Tensor
 from .. import ops
 from ..errors import UsageError
 from ..ops import ragged
-from ..settings import counted, within
 from ._draws import current_generator, dropout
 
 _RATES = ("input_dropout", "recurrent_dropout", "zoneout", "zoneout_cell", "weight_drop")
@@ -130,13 +129,6 @@ class Regularised(torch.nn.Module):
             return weights
         assert weights.weight_hh is not None
         return weights._replace(weight_hh=dropout(weights.weight_hh, self.weight_drop))
-
-
-def check_sizes(input_size: Any, hidden_size: Any, num_layers: Any, dropout: Any) -> None:
-    """Raises UsageError for what no layer can be made of."""
-    for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
-        counted(name, size, 1)
-    within("dropout", dropout, 0, 1)
 
 
 def check_truncation(steps: int | None) -> None:

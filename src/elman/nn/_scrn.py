@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import UsageError
+from ._arguments import check_size
 from ._base import State
 from ._layout import RaggedLayout
 from ._states import SingleState
@@ -42,6 +43,7 @@ class SCRN(SingleState):
     def __init__(
         self, input_size: int, hidden_size: int, *args: Any, context_size: int | None = None, **kwargs: Any
     ) -> None:
+        check_size("hidden_size", hidden_size)
         if hidden_size == 1:
             raise UsageError("SCRN needs a fast and a slow unit: expected a hidden_size of at least 2, got 1")
         self.context_size = max(1, hidden_size // 4) if context_size is None else context_size

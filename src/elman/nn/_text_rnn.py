@@ -12,7 +12,7 @@ from ..ops import ragged
 from ..settings import known
 from . import _initial
 from ._base import Recurrent
-from ._border import Border, Lengths
+from ._border import Border, Lengths, read_once
 from ._draws import Linear, current_generator, dropout
 from ._embedding import Embedding
 from ._layout import RaggedLayout
@@ -181,6 +181,7 @@ class TextRNN(Holder):
 
     def _scores(self, ids: Tensor | PackedSequence, lengths: Lengths, features: Tensor | None) -> Tensor:
         """[B, C]"""
+        lengths = read_once(lengths)
         border = Border(ids, lengths, batch_first=True, batched_dims=2)
         if features is not None and not isinstance(ids, PackedSequence):
             features = Border(features, lengths, batch_first=True, batched_dims=3).data
@@ -260,7 +261,8 @@ class TextRNN(Holder):
         return features * (drawn >= self.feature_dropout)
 
     def _check(self, ids: Tensor, features: Tensor | None) -> None:
-        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.embedding.num_embeddings:
+        in_graph = torch.compiler.is_compiling()  # there the embedding checks them, when the graph runs
+        if not in_graph and ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.embedding.num_embeddings:
             raise ShapeError(
                 f"Expected token ids in 0 .. {self.embedding.num_embeddings - 1}, "
                 f"got {int(ids.min())} .. {int(ids.max())}"

@@ -10,7 +10,7 @@ from .aten import CELLS as CLASSICAL
 from .backend import backend, is_direct, path, recurrent, use_backend
 from .cross_entropy import cross_entropy_by_row, linear_cross_entropy
 from .options import Options
-from .recording import Record, recording
+from .recording import Record, call_of, recording
 from .reference import CELLS
 from .weights import Weights
 
@@ -21,6 +21,7 @@ __all__ = [
     "Record",
     "Weights",
     "backend",
+    "call_of",
     "cross_entropy_by_row",
     "is_direct",
     "kernels",

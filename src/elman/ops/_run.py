@@ -80,8 +80,8 @@ class Run:
         self.apart = KERNELS[cell].apart * self.hidden  # columns of the recurrent product, the last ones
         self.like, self.reverse = data, reverse
         self.steps, self.elements = batch_sizes.shape[0], data.shape[0]
-        self.layout, self.offsets = lay_out(batch_sizes, self.elements, self.batch, self.hidden, reverse)
-        self._batch_sizes = batch_sizes  # the layout holds its address
+        self._batch_sizes = batch_sizes.contiguous()  # the layout holds its address
+        self.layout, self.offsets = lay_out(self._batch_sizes, self.elements, self.batch, self.hidden, reverse)
 
     def new(self, rows: int, width: int) -> Tensor:
         """Memory [rows, width]; if large, kept for the next call."""
@@ -227,10 +227,13 @@ def lay_out(
         ShapeError: batch_sizes that do not describe `elements` elements of `batch` rows.
     """
     steps = batch_sizes.shape[0]
+    if batch_sizes.dtype != torch.int64 or not batch_sizes.is_contiguous() or not batch_sizes.is_cpu:
+        raise ShapeError(
+            f"Expected batch_sizes [T] int64 on the CPU, contiguous, got {batch_sizes.dtype} on {batch_sizes.device}"
+        )
     offsets = batch_sizes.new_empty(steps + 1)
-    readable = batch_sizes.dtype == torch.int64 and batch_sizes.is_contiguous() and batch_sizes.is_cpu
     addresses = (batch_sizes.data_ptr(), offsets.data_ptr())
-    if not readable or not _kernels.lay_out(steps, addresses[0], elements, batch, addresses[1]):
+    if not _kernels.lay_out(steps, addresses[0], elements, batch, addresses[1]):
         raise ShapeError(
             f"Expected batch_sizes [T] int64 on the CPU that never rise, from at most {batch} rows, "
             f"with sum {elements}; got {batch_sizes.dtype} {batch_sizes.tolist()[:10]} .."

@@ -40,7 +40,7 @@ def backward(
     whole = Run(cell, data, batch_sizes, state_0[0], reverse)
     rows = whole.rows
     later = ragged.later_elements(batch_sizes, reverse)
-    last, has_later = later < 0, later >= 0
+    last = later < 0
     earlier = ragged.later_elements(batch_sizes, not reverse)
     first = earlier < 0
 
@@ -84,7 +84,7 @@ def backward(
             total_inner += dinner
         for d, d_0 in zip(dstates, dstate_0, strict=True):
             d_0.index_add_(0, rows[first], d[first])
-        dstates = tuple((d[later] * has_later[:, None]).contiguous() for d in dstates)
+        dstates = tuple(torch.where(last[:, None], 0.0, d[later]) for d in dstates)
 
     of_data, of_weights = needs
     norms = data.new_zeros(run.elements, 3) if record else None

@@ -46,7 +46,7 @@ def recurrent(
         return _lstm(data, batch_sizes, state_0[0], state_0[1], weights, reverse)
     x, _ = _spread(data, batch_sizes, state_0[0].shape[0], reverse)
     out, _ = getattr(torch._VF, cell)(x, state_0[0][None].contiguous(), _given(weights), *_flags(weights))
-    output, h_n = _gather(out, len(data), batch_sizes, state_0[0], reverse)
+    output, h_n = _gather(out, data.shape[0], batch_sizes, state_0[0], reverse)
     return output, (h_n,)
 
 
@@ -59,7 +59,7 @@ def _lstm(
     states = (h_0[None].contiguous(), c_0[None].contiguous())
     with _quiet():
         out, _, c_n = torch._VF.lstm(x, states, _given(weights), *_flags(weights))
-    output, h_n = _gather(out, len(data), batch_sizes, h_0, reverse)
+    output, h_n = _gather(out, data.shape[0], batch_sizes, h_0, reverse)
     return output, (h_n, c_n[0])
 
 
@@ -91,7 +91,7 @@ def _is_uniform(elements: int, batch_sizes: Tensor, batch: int) -> bool:
 
 def _spread(data: Tensor, batch_sizes: Tensor, batch: int, reverse: bool) -> tuple[Tensor, Tensor | None]:
     """Ragged [N, I] to padded [T, B, I] in the order of processing, and where the padding is (None: nowhere)."""
-    if _is_uniform(len(data), batch_sizes, batch):
+    if _is_uniform(data.shape[0], batch_sizes, batch):
         x = data.view(batch_sizes.numel(), batch, -1)
         return (x.flip(0) if reverse else x), None
     index, padding = (i.to(data.device) for i in ragged.padded_index(batch_sizes, batch, reverse))

@@ -22,7 +22,7 @@ from .recording import current_sink
 from .reference import CELLS
 from .reference.cell import State
 from .watched import is_transformed
-from .weights import Weights
+from .weights import Weights, other_type
 
 _BACKENDS: dict[str, ModuleType] = {"native": native, "torch": aten, "reference": reference}
 _current = "native"
@@ -126,11 +126,15 @@ def check(cell: str, state_0: State, weights: Weights, options: Options) -> None
 def _check_place(data: Tensor, batch_sizes: Tensor, state_0: State, weights: Weights) -> None:
     """Raises ShapeError unless all is on one device, the batch sizes on the CPU, and of one type where none is cast."""
     device = data.device
-    for tensor in (*state_0, *weights):
-        if tensor is not None and tensor.device != device:
-            raise ShapeError(f"Expected weights and states on the input's device {device}, got one on {tensor.device}")
+    for kind, tensors in (("hidden", state_0), ("parameter", weights)):
+        for tensor in tensors:
+            if tensor is not None and tensor.device != device:
+                raise ShapeError(
+                    f"Input and {kind} tensors are not at the same device, found input tensor at {device} and {kind} "
+                    f"tensor at {tensor.device}"
+                )
     if batch_sizes.device.type != "cpu":
         raise ShapeError(f"Expected batch_sizes on the CPU, got them on {batch_sizes.device}")
     wanted = weights.weight_ih.dtype
     if data.dtype != wanted and not torch._C._is_any_autocast_enabled():
-        raise ShapeError(f"Expected input of the weights' type {wanted}, got {data.dtype}")
+        raise other_type(data.dtype, wanted)

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..errors import UsageError
 from . import reference
 from .options import NO_SECOND_DERIVATIVE, Options
-from .recording import Record, current_sink
+from .recording import Record, call_of, current_sink
 from .reference.cell import State
 from .reference.time import back_propagate, run
 from .weights import Weights
@@ -39,6 +39,7 @@ class _ByHand(torch.autograd.Function):
         output, state_n, _ = run(reference.CELLS[cell], data, batch_sizes, state_0, weights, reverse, options)  # type: ignore[arg-type]
         ctx.call = call
         ctx.save_for_backward(*tensors, output)
+        ctx.own_call = call_of(output)
         return output, *state_n
 
     @staticmethod
@@ -56,5 +57,6 @@ class _ByHand(torch.autograd.Function):
         if sink is not None:
             none = output.new_empty(0)
             dh_norm = trace.dstate[0].double().norm(dim=1)
-            sink(Record(cell, reverse, weights, batch_sizes, state_0, output, none, dh_norm, none, none, trace.omega))
+            flow = (dh_norm, none, none, trace.omega)
+            sink(Record(ctx.own_call, cell, reverse, weights, batch_sizes, state_0, output, none, *flow))
         return None, found.dx, *found.dstate_0, *found.dweights

@@ -21,7 +21,7 @@ from .gemm import matmul
 from .options import Options
 from .reference import CELLS as SPECIFICATIONS
 from .reference import check_parts
-from .weights import Weights
+from .weights import Weights, other_type
 
 
 class Result(NamedTuple):
@@ -168,16 +168,24 @@ def backward(
         UsageError, ShapeError: as `forward`.
     """
     options = options or Options()
-    data, h_0, weights = data.contiguous(), h_0.contiguous(), _contiguous(weights)
-    c_0, doutput = (None if t is None else t.contiguous() for t in (c_0, doutput))
+    data, weights = data.contiguous(), _contiguous(weights)
     check(cell, data, h_0, c_0, weights)
+    h_0, c_0 = h_0.contiguous(), None if c_0 is None else c_0.contiguous()
     given, weights = weights, gathered(weights)
     inside = _inside(cell, weights, options, data, h_0)
-    gates = result.gates if KERNELS[cell].reserve else None
-    inner = result.inner if KERNELS[cell].inner else None
+    elements, hidden = data.shape[0], h_0.shape[1]
+    output = _operand("output", result.output, (elements, hidden), data)
+    gates = inner = None
+    if KERNELS[cell].reserve:
+        gates = _operand("gates", result.gates, (elements, SPECIFICATIONS[cell].gates * hidden), data)
+    if KERNELS[cell].inner:
+        inner = _operand("inner", result.inner, (elements, inner_width(cell, hidden)), data)
+    doutput = None if doutput is None else _operand("doutput", doutput, (elements, hidden), data)
+    dh_n = None if dh_n is None else _operand("dh_n", dh_n, tuple(h_0.shape), data)
+    dc_n = None if dc_n is None else _operand("dc_n", dc_n, tuple(h_0.shape), data)
     if options.bptt_truncate is not None:
         states, finals = ((h_0,), (dh_n,)) if c_0 is None else ((h_0, c_0), (dh_n, dc_n))
-        reserve = (result.output, gates, inner)
+        reserve = (output, gates, inner)
         truncated = _truncated.backward(
             cell, needs, doutput, finals, data, batch_sizes, states, weights, reserve, reverse, options, inside, record
         )
@@ -197,13 +205,13 @@ def backward(
     for piece in [run.whole()] if options.flow else run.pieces(backwards=not reverse):
         dgates = run.scratch(piece, run.stacked)
         dinner = run.scratch(piece, run.apart) if run.apart else None
-        state = (h_0, c_0, result.output, gates, inner, doutput, dgates, dinner, dh, dc)
+        state = (h_0, c_0, output, gates, inner, doutput, dgates, dinner, dh, dc)
         run.call("backward", piece, panels, *state, *inside, *watched, last=options.clip)
         if ddata is not None:
             matmul(dgates, weights.weight_ih, piece.of(ddata))
         if total is not None:
-            entered = run.entering(piece, result.output, h_0, options.mask) if total.product else []
-            reset = piece.of(result.gates)[:, : run.hidden] if KERNELS[cell].resets else None
+            entered = run.entering(piece, output, h_0, options.mask) if total.product else []
+            reset = piece.of(gates)[:, : run.hidden] if gates is not None and KERNELS[cell].resets else None
             total.add(dgates, dinner, piece.of(data), entered, reset)
         if options.flow:
             flow = information_flow(dgates, doutput, arrived, batch_sizes, reverse, options.mask)
@@ -280,21 +288,28 @@ def _contiguous(weights: Weights) -> Weights:
     return Weights(*(None if w is None else w.contiguous() for w in weights))  # type: ignore[arg-type]
 
 
+def _operand(name: str, tensor: Tensor, size: tuple[int, ...], like: Tensor) -> Tensor:
+    """Contiguous. What autograd has saved may come back from hooks in any layout, size or type."""
+    if tensor.shape != size or tensor.dtype is not like.dtype or not tensor.is_cpu:
+        raise ShapeError(
+            f"Expected {name} of size {size} in the input's type {like.dtype} on {like.device}; "
+            f"got {tuple(tensor.shape)}, {tensor.dtype} on {tensor.device}"
+        )
+    return tensor.contiguous()
+
+
 def _inside(cell: str, weights: Weights, options: Options, data: Tensor, h: Tensor) -> tuple[Tensor | None, ...]:
     """The arguments of the recurrence beside the panels: vectors, mask, zoneout of h and of c."""
     zoneout: tuple[Tensor | None, ...] = options.zoneout or (None, None)
     if options.zoneout is not None and not KERNELS[cell].reserve:
         raise UsageError(f"the kernels have no zoneout for {cell}; the leaky cell with a leak of 1 is the same")
-    given = (weights.vectors, options.mask, *zoneout, *(None,) * (2 - len(zoneout)))
-    for name, tensor, rows in zip(
-        ("mask", "zoneout", "zoneout"), given[1:], (h.shape[0], *(data.shape[0],) * 2), strict=True
-    ):
-        wanted = (rows, h.shape[1])
-        if tensor is not None and (tensor.shape != wanted or tensor.dtype is not data.dtype or not tensor.is_cpu):
-            raise ShapeError(
-                f"Expected {name} {wanted} of type {data.dtype}, got {tuple(tensor.shape)}, {tensor.dtype}"
-            )
-    return tuple(None if t is None else t.contiguous() for t in given)
+    rows = (h.shape[0], data.shape[0], data.shape[0])
+    masks = (options.mask, *zoneout, *(None,) * (2 - len(zoneout)))
+    operands = (
+        None if mask is None else _operand(name, mask, (count, h.shape[1]), data)
+        for name, mask, count in zip(("mask", "zoneout", "zoneout"), masks, rows, strict=True)
+    )
+    return None if weights.vectors is None else weights.vectors.contiguous(), *operands
 
 
 _NAMES = (*Weights._fields, "c", "h")
@@ -304,12 +319,16 @@ def check(cell: str, data: Tensor, h: Tensor, c: Tensor | None, weights: Weights
     """Raises unless data [.., I], the state [B, H] and the weights fit each other: the kernels see addresses only."""
     if cell not in KERNELS:
         raise UsageError(f"unknown cell {cell!r}: the kernels have {', '.join(KERNELS)}")
+    if h.dim() != 2 or data.dim() < 2:
+        raise ShapeError(f"Expected a state [B, H] and data [.., I], got {tuple(h.shape)} and {tuple(data.shape)}")
     batch, hidden = h.shape
     check_parts(cell, 1 if c is None else 2, hidden, weights)
     stacked = SPECIFICATIONS[cell].gates * hidden
     dtype = data.dtype
     if dtype not in DTYPES or not data.is_cpu:
         raise ShapeError(f"the kernels compute in float32 or float64 on the CPU, got {dtype} on {data.device}")
+    if weights.weight_ih.dtype is not dtype and weights.weight_ih.is_cpu:
+        raise other_type(dtype, weights.weight_ih.dtype)
     matrices = ((stacked, data.shape[-1]), (stacked, hidden), (stacked,), (stacked,))
     sizes = (*matrices, None, None, None, None, (batch, hidden), (batch, hidden))  # None: see `check_parts`
     for name, size, tensor in zip(_NAMES, sizes, (*weights, c, h), strict=True):

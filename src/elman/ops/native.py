@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from ..errors import UsageError
+from ..errors import ShapeError, UsageError
 from . import kernels, reference
 from ._addresses import DTYPES
+from ._library import library
 from ._run import KERNELS
 from .kernels import Result
 from .options import NO_SECOND_DERIVATIVE, Options
-from .recording import Record, current_sink
+from .recording import Record, call_of, current_sink
 from .watched import is_traced, is_transformed
 from .weights import Weights
 
@@ -30,12 +31,11 @@ _INPUTS = (
     "Tensor? zoneout_c"
 )
 _FLAGS = "bool reverse, bool keep, int truncate, float clip, float flow"
-_library = torch.library.Library("elman", "DEF")
-_library.define(
+library.define(
     f"recurrent(str cell, {_INPUTS}, {_FLAGS}) -> (Tensor output, Tensor h_n, Tensor c_n, Tensor gates, Tensor inner)",
     tags=(torch.Tag.pt2_compliant_tag,),
 )
-_library.define(
+library.define(
     f"recurrent_backward(str cell, bool[] needs, Tensor? doutput, Tensor? dh_n, Tensor? dc_n, {_INPUTS}, "
     "Tensor output, Tensor gates, Tensor inner, bool reverse, bool record, int truncate, float clip, float flow) "
     "-> (Tensor ddata, Tensor dh_0, Tensor dc_0, Tensor dweight_ih, Tensor dweight_hh, Tensor dbias_ih, "
@@ -139,11 +139,11 @@ def _backward(cell, needs, doutput, dh_n, dc_n, data, batch_sizes, h_0, c_0, *ot
     )
 
 
-_library.impl("recurrent", _forward, "CPU")
-_library.impl("recurrent_backward", _backward, "CPU")
+library.impl("recurrent", _forward, "CPU")
+library.impl("recurrent_backward", _backward, "CPU")
 
 
-@torch.library.register_fake("elman::recurrent", lib=_library)
+@torch.library.register_fake("elman::recurrent", lib=library)
 def _forward_fake(cell, data, batch_sizes, h_0, c_0, *others):  # type: ignore[no-untyped-def]
     keep = others[_SIZE + 1] and KERNELS[cell].reserve
     sizes = (data.shape[0], h_0.shape[1])
@@ -156,7 +156,7 @@ def _forward_fake(cell, data, batch_sizes, h_0, c_0, *others):  # type: ignore[n
     )
 
 
-@torch.library.register_fake("elman::recurrent_backward", lib=_library)
+@torch.library.register_fake("elman::recurrent_backward", lib=library)
 def _backward_fake(cell, needs, doutput, dh_n, dc_n, data, batch_sizes, h_0, c_0, *others):  # type: ignore[no-untyped-def]
     tensors, (_, _, _, _, record, *numbers) = others[:_SIZE], others[_SIZE:]
     of_input, of_weights = needs
@@ -177,11 +177,16 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]
     ctx.reverse, ctx.kept, *ctx.numbers = inputs[5 + _SIZE :]
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(output[3], output[4])
-    ctx.save_for_backward(*tensors, output[0], output[3], output[4])
+    saved = (*tensors, output[0], output[3], output[4])
+    ctx.save_for_backward(*saved)
+    ctx.call = call_of(output[0])
+    ctx.forms = _forms(saved) if type(output[0]) is Tensor else None  # a compiler's tensors come back as they are
 
 
 def _gradients(ctx: Any, doutput: Tensor | None, dh_n: Tensor | None, dc_n: Tensor | None, *_: None) -> tuple[Any, ...]:
     *inputs, output, gates, inner = ctx.saved_tensors
+    if ctx.forms is not None:
+        _check_saved((*inputs, output, gates, inner), ctx.forms)
     needs = ctx.needs_input_grad[1 : 5 + _SIZE]
     dc_n = None if inputs[3] is None else dc_n
     flags = (None,) * 5
@@ -200,6 +205,24 @@ def _gradients(ctx: Any, doutput: Tensor | None, dh_n: Tensor | None, dc_n: Tens
     return None, *(d if need else None for d, need in zip(found, needs, strict=True)), *flags
 
 
+def _forms(tensors: Sequence[Tensor | None]) -> list[Any]:
+    return [None if tensor is None else (tuple(tensor.shape), tensor.dtype, tensor.device) for tensor in tensors]
+
+
+def _check_saved(saved: Sequence[Tensor | None], forms: list[Any]) -> None:
+    """Raises ShapeError where hooks hand back another size, type or device; the kernels see addresses only."""
+    for form, expected in zip(_forms(saved), forms, strict=True):
+        if form != expected:
+            raise ShapeError(
+                f"Expected what was saved for the backward pass to come back as it was, {_described(expected)}; "
+                f"got {_described(form)}"
+            )
+
+
+def _described(form: Any) -> str:
+    return "none" if form is None else "size {}, {} on {}".format(*form)
+
+
 def _record(ctx: Any, inputs: list[Any], output: Tensor, gates: Tensor, norms: Tensor, omega: Tensor) -> Record:
     _, batch_sizes, h_0, c_0, *others = inputs
     weights, _ = _from_operator(others, ctx.numbers)
@@ -208,7 +231,8 @@ def _record(ctx: Any, inputs: list[Any], output: Tensor, gates: Tensor, norms: T
     truncate, _, _ = ctx.numbers
     of_dc = of_dc if c_0 is not None and truncate < 0 else of_dc[:0]
     value = float(omega) if omega.numel() else 0.0
-    return Record(ctx.cell, ctx.reverse, weights, batch_sizes, state_0, output, gates, of_dh, of_dc, of_gates, value)
+    norms_of = (of_dh, of_dc, of_gates)
+    return Record(ctx.call, ctx.cell, ctx.reverse, weights, batch_sizes, state_0, output, gates, *norms_of, value)
 
 
 def _differentiable(
@@ -233,5 +257,5 @@ def _differentiable(
     return [next(found) if need else None for need in needs]
 
 
-torch.library.register_autograd("elman::recurrent", _gradients, setup_context=_setup_context, lib=_library)
-torch.library.register_autocast("elman::recurrent", "cpu", torch.float32, lib=_library)
+torch.library.register_autograd("elman::recurrent", _gradients, setup_context=_setup_context, lib=library)
+torch.library.register_autocast("elman::recurrent", "cpu", torch.float32, lib=library)

@@ -12,6 +12,9 @@ and are counted by the batch size B that travels beside (as the length of `sorte
 import torch
 from torch import Tensor
 
+from ..errors import ShapeError
+from ._library import library
+
 
 def batch_sizes_of(lengths: Tensor) -> Tensor:
     """Number of rows alive at each step.
@@ -98,12 +101,23 @@ def sort_by_length(lengths: Tensor) -> tuple[Tensor, Tensor]:
     return order, torch.argsort(order)
 
 
+def check_lengths(lengths: Tensor, steps: int) -> None:
+    """Raises ShapeError unless each of the lengths [B] is between 0 and `steps`."""
+    if not lengths.numel():
+        return
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    if shortest < 0 or longest > steps:
+        raise ShapeError(f"Expected lengths between 0 and {steps} (the padded length), got {shortest} to {longest}")
+
+
 def lay_out(lengths: Tensor, steps: int, batch_first: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Everything that leads from a padded tensor to the ragged layout and back.
 
     Args:
         lengths: [B] int64 on the CPU, each between 0 and `steps`.
         batch_first: whether the padded tensor is [B, T, ..] or [T, B, ..].
+    Raises:
+        ShapeError: another length; of a compiled or exported graph too, when it runs.
     Returns:
         batch_sizes [T'], the order [B] of the rows and its inverse [B], and for each element its place [N] in the
         flattened padded tensor.
@@ -115,6 +129,7 @@ def lay_out(lengths: Tensor, steps: int, batch_first: bool) -> tuple[Tensor, Ten
 
 
 def _lay_out(lengths: Tensor, steps: int, batch_first: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    check_lengths(lengths, steps)
     order, inverse = sort_by_length(lengths)
     batch_sizes = batch_sizes_of(lengths)
     rows, at = rows_and_steps(batch_sizes)
@@ -122,16 +137,15 @@ def _lay_out(lengths: Tensor, steps: int, batch_first: bool) -> tuple[Tensor, Te
     return batch_sizes, order, inverse, rows * steps + at if batch_first else at * lengths.numel() + rows
 
 
-_operator = torch.library.custom_op(
-    "elman::lay_out",
-    _lay_out,
-    mutates_args=(),
-    schema="(Tensor lengths, SymInt steps, bool batch_first) -> (Tensor, Tensor, Tensor, Tensor)",
+library.define(
+    "lay_out(Tensor lengths, SymInt steps, bool batch_first) -> (Tensor, Tensor, Tensor, Tensor)",
+    tags=(torch.Tag.pt2_compliant_tag,),
 )
+library.impl("lay_out", _lay_out, "CPU")
 
 
-@_operator.register_fake
-def _(lengths: Tensor, steps: int, batch_first: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+@torch.library.register_fake("elman::lay_out", lib=library)
+def _lay_out_fake(lengths, steps, batch_first):  # type: ignore[no-untyped-def]
     context = torch.library.get_ctx()
     taken, elements = context.new_dynamic_size(), context.new_dynamic_size()
     empty = torch.empty_like

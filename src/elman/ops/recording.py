@@ -13,18 +13,24 @@ from .weights import Weights
 class Record(NamedTuple):
     """One layer in one direction, after its backward pass; rows in the ragged layout's order."""
 
+    call: int  # `call_of` its output; another tensor may be here as `output`: hooks and checkpoints make it anew
     cell: str
     reverse: bool
     weights: Weights  # those of the call
     batch_sizes: Tensor  # [T]
     state_0: tuple[Tensor, ...]  # [B, H] each
-    output: Tensor  # [N, H]; its address tells the call
+    output: Tensor  # [N, H]
     gates: Tensor  # [N, G*H] after their nonlinearity; empty where the cell keeps none
     dh_norm: Tensor  # [N] float64, |dL/dh_t| by all ways together
     dc_norm: Tensor  # [N] float64, |dL/dc_t| by all ways together; empty where there is no c, or where it is truncated
     # [N] float64, |dL/da_t| of the pre-activations, of a normalised cell |dL/d(W_hh h)|; empty where it is not known
     dgates_norm: Tensor
     omega: float  # the information-flow regulariser before its weight; 0 if it was not asked for
+
+
+def call_of(output: Tensor) -> int:
+    """What tells one call from another while its output lives: the address; 0 of a compiler's tensors."""
+    return output.data_ptr() if type(output) is Tensor else 0
 
 
 Sink = Callable[[Record], None]

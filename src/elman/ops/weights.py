@@ -2,7 +2,10 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
+
+from ..errors import ShapeError
 
 
 class Weights(NamedTuple):
@@ -20,3 +23,11 @@ class Weights(NamedTuple):
     vectors: Tensor | None = None  # [U, H] one number per unit: leak, peepholes, ...
     norm_gates: Tensor | None = None  # [2, G*H] gains of layer normalisation, of W_ih x and of W_hh h
     norm_cell: Tensor | None = None  # [2, H] gain and bias of the normalised c
+
+
+def other_type(data: torch.dtype, weight: torch.dtype) -> ShapeError:
+    """The error where the types of input and weights differ, in torch.nn's words."""
+    return ShapeError(
+        f"RNN input dtype ({data}) does not match weight dtype ({weight}). "
+        f"Convert input: input.to({weight}), or convert model: model.to({data})"
+    )

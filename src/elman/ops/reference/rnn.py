@@ -16,10 +16,10 @@ def _cell(nonlinearity: str) -> Cell:
 
     def step_backward(dstate: State, saved: Saved, w: Weights, mask: Tensor | None) -> tuple[Tensor, State, Weights]:
         x, h, new = saved
-        slope = 1 - new**2 if nonlinearity == "tanh" else (new > 0).to(new.dtype)
-        da = dstate[0] * slope
-        dx, dh, dweights = product_gradients(x, h, da, da, w, mask)
-        return dx, (dh,), dweights
+        (dh,) = dstate
+        da = dh * (1 - new**2) if nonlinearity == "tanh" else torch.where(new <= 0, 0.0, dh)
+        dx, dprevious, dweights = product_gradients(x, h, da, da, w, mask)
+        return dx, (dprevious,), dweights
 
     return Cell(1, 1, step, step_backward)
 
