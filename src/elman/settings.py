@@ -187,7 +187,8 @@ def inherit(
     """The configuration with the settings that a language model brings, which nobody has asked for then.
 
     Args:
-        real: what came of some of them, and may be asked for too, such as the kind of tokenizer that "auto" chose.
+        real: what came of some of them, and may be asked for too, such as the kind of tokenizer that "auto" chose. Who
+            asks for "auto" takes what comes.
     Raises:
         UsageError: another value was asked for.
     """
@@ -196,7 +197,7 @@ def inherit(
         own = getattr(config, name)
         if not is_explicit(config, name, usual):
             implicit[name] = value
-        elif own not in (value, (real or {}).get(name, value)):
+        elif own != "auto" and own not in (value, (real or {}).get(name, value)):
             raise UsageError(f"{name}: the language model has {(real or {}).get(name, value)!r}, got {shown(own)}")
     defaults = None if config.defaults is None else {**config.defaults, **implicit}
     return replace(config, **inherited, defaults=defaults)

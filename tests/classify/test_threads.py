@@ -94,7 +94,7 @@ def test_the_wide_branch_in_threads_at_once():
     numbers = np.array([generator.randrange(2) for _ in texts])
 
     def weights(seed):
-        ngrams, _ = NGrams.fit(ids, numbers, 2, 2, balanced=False, seed=seed)
+        ngrams, _ = NGrams.fit(ids, numbers, 2, 2, seed=seed)
         return digest([ngrams.weight])
 
     expected = weights(0)

@@ -22,17 +22,16 @@ def written(tmp_path):
     optimizer.step()
     path = tmp_path / "checkpoint.safetensors"
     groups = {"weights": layer.state_dict(), "average": {}, "best": {"scale": torch.tensor(2.0)}}
-    checkpoint.save(path, groups, optimizer, PROGRESS, "of this run")
+    checkpoint.save(path, groups, optimizer, torch.Generator().manual_seed(4), PROGRESS, "of this run")
     return path, optimizer, groups
 
 
 def test_it_is_what_was_saved(written):
     path, optimizer, groups = written
-    state = torch.get_rng_state()
+    generator = torch.Generator()
     expected = {name: value.clone() for name, value in optimizer.state_dict()["state"][0].items()}
-    torch.rand(3)
-    found, progress = checkpoint.load(path, optimizer, "of this run")
-    assert progress == PROGRESS and torch.equal(torch.get_rng_state(), state)
+    found, progress = checkpoint.load(path, optimizer, generator, "of this run")
+    assert progress == PROGRESS and torch.equal(generator.get_state(), torch.Generator().manual_seed(4).get_state())
     assert {name: set(group) for name, group in found.items()} == {"weights": {"weight", "bias"}, "best": {"scale"}}
     assert torch.equal(found["weights"]["weight"], groups["weights"]["weight"])
     assert all(torch.equal(optimizer.state_dict()["state"][0][name], value) for name, value in expected.items())
@@ -48,7 +47,7 @@ def test_every_flipped_bit_is_refused_or_has_no_effect(written):
         damaged[place] ^= 1 << place % 8
         path.write_bytes(damaged)
         try:
-            found, progress = checkpoint.load(path, optimizer, "of this run")
+            found, progress = checkpoint.load(path, optimizer, torch.Generator(), "of this run")
         except CheckpointError as error:
             assert str(path) in str(error)
             continue
@@ -57,7 +56,7 @@ def test_every_flipped_bit_is_refused_or_has_no_effect(written):
     assert taken < 10  # in the name of the digest itself
     path.write_bytes(content)
     assert whole == hashlib.sha256(path.read_bytes()).hexdigest()
-    checkpoint.load(path, optimizer, "of this run")
+    checkpoint.load(path, optimizer, torch.Generator(), "of this run")
 
 
 def test_one_of_an_earlier_version_is_taken(written):
@@ -65,7 +64,7 @@ def test_one_of_an_earlier_version_is_taken(written):
     tensors, metadata = tensor_file.read(path)
     del metadata[tensor_file.DIGEST]
     save_file(tensors, path, metadata)
-    found, _ = checkpoint.load(path, optimizer, "of this run")
+    found, _ = checkpoint.load(path, optimizer, torch.Generator(), "of this run")
     assert torch.equal(found["weights"]["bias"], groups["weights"]["bias"])
 
 
@@ -100,8 +99,8 @@ def test_random_bytes_are_no_checkpoint(written):
     for content in (b"", b"\0" * 8, b"\xff" * 64, (10).to_bytes(8, "little") + b"[" * 100_000, b"{}" * 9):
         path.write_bytes(content)
         with pytest.raises(CheckpointError, match="damaged"):
-            checkpoint.load(path, optimizer, "of this run")
+            checkpoint.load(path, optimizer, torch.Generator(), "of this run")
     path.unlink()
     path.mkdir()
     with pytest.raises(CheckpointError, match="cannot be read"):
-        checkpoint.load(path, optimizer, "of this run")
+        checkpoint.load(path, optimizer, torch.Generator(), "of this run")

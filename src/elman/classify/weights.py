@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, UsageError
+from ..settings import shown
 
 Floats = NDArray[np.float64]
 
@@ -33,18 +34,18 @@ def as_setting(weights: Any, classes: Iterable[Any] = ()) -> Any:
     try:
         return json.dumps(plain, ensure_ascii=False)
     except TypeError:
-        raise UsageError(f"class_weight: expected numbers by class, got {weights!r}") from None
+        raise UsageError(f"class_weight: expected numbers by class, got {shown(weights)}") from None
 
 
 def weights_by_class(setting: str) -> dict[str, float]:
     """What the setting says of single classes; {} for "none" and "balanced". Raises UsageError if it says nothing."""
     if setting in (NONE, BALANCED):
         return {}
-    wrong = UsageError(f"class_weight must be {_FORMS}, got {setting!r}")
+    wrong = UsageError(f"class_weight must be {_FORMS}, got {shown(setting)}")
     if setting.lstrip().startswith("{"):
         try:
             weights = json.loads(setting)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise wrong from None
     else:
         pairs = [part.rpartition("=") for part in setting.split(",")]
@@ -57,10 +58,10 @@ def weights_by_class(setting: str) -> dict[str, float]:
 def _weight(label: str, given: Any, wrong: UsageError) -> float:
     try:
         weight = float(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise wrong from None
     if isinstance(given, bool) or not (0 <= weight < math.inf):
-        raise UsageError(f"class_weight: expected a finite number from 0 on for {label!r}, got {given!r}")
+        raise UsageError(f"class_weight: expected a finite number from 0 on for {shown(label)}, got {shown(given)}")
     return weight
 
 

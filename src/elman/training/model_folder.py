@@ -125,8 +125,9 @@ def read(folder: Path, kind: str) -> dict[str, Any]:
         if _DIGESTS in description:
             _check_files(folder, description[_DIGESTS])
     with named_errors(folder / CONFIG):
-        if not isinstance(description["config"], dict):
-            raise ModelFolderError(f"expected settings as config, got {description['config']!r:.60}")
+        config = description.get("config", {})
+        if not isinstance(config, dict):
+            raise ModelFolderError(f"expected settings as config, got {config!r:.60}")
     return description
 
 
