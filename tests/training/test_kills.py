@@ -47,8 +47,9 @@ def answer(folder):
     place = model_folder.located(folder)
     if not model_folder.path_of(place, model_folder.CONFIG).exists():
         return None
-    name = model_folder.read(place, "number")["name"]
-    assert model_folder.tensors(place)["number"] == NUMBERS[name]
+    description = model_folder.read(place, "number")
+    name = description["name"]
+    assert model_folder.tensors(place, description)["number"] == NUMBERS[name]
     assert model_folder.path_of(place, model_folder.TOKENIZER).read_text() == f"words of {name}"
     return name
 

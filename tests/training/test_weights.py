@@ -114,6 +114,7 @@ def test_other_precisions_are_read(model):
     tensors = load_file(folder / "model.safetensors")
     double = {n: t if n.startswith("ngrams.") else t.double() for n, t in tensors.items()}
     save_file(double, folder / "model.safetensors")
+    change_settings(folder)
     assert all(map(torch.equal, load(folder).network.parameters(), expected))
 
 

@@ -66,7 +66,7 @@ def _build(folder: Path, description: dict[str, Any]) -> Classifier:
         expected |= _ngram_entries(len(classes), entries)
     with model_folder.named_errors(folder / model_folder.WEIGHTS):
         weights.check_entries(expected, entries)
-    tensors = model_folder.tensors(folder)
+    tensors = model_folder.tensors(folder, description)
     network = build_network(*sizes)
     network.load_state_dict(model_folder.group(tensors, "network."))
     network.eval()

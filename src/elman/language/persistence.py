@@ -57,7 +57,7 @@ def _build(folder: Path, description: dict[str, Any]) -> TrainedLanguageModel:
     with model_folder.named_errors(folder / model_folder.WEIGHTS):
         weights.check_entries(expected, entries)
     network = network_of(config, tokenizer.vocab_size, cutoffs)
-    network.load_state_dict(model_folder.tensors(folder), strict=False)  # a tied weight has a second name
+    network.load_state_dict(model_folder.tensors(folder, description), strict=False)  # a tied weight has a second name
     network.eval()
     described = description.get("provenance")
     provenance = None if described is None else Provenance.of_json(described)

@@ -74,7 +74,8 @@ def places(folder: Path) -> Iterator[Path]:
 
 def located(folder: Path) -> Path:
     """Where the model of a folder is: there, or with what a run set aside that has no model yet."""
-    return next(filter(_has_model, places(folder)), folder)
+    with named_errors(folder):
+        return next(filter(_has_model, places(folder)), folder)
 
 
 def _has_model(folder: Path) -> bool:
@@ -123,7 +124,8 @@ def read(folder: Path, kind: str) -> dict[str, Any]:
     with named_errors(folder):
         _check_description(description)
         if _DIGESTS in description:
-            _check_files(folder, description[_DIGESTS])
+            words = hashlib.sha256(path_of(folder, TOKENIZER).read_bytes()).hexdigest()
+            _check_file(TOKENIZER, words, description[_DIGESTS])
     with named_errors(folder / CONFIG):
         config = description.get("config", {})
         if not isinstance(config, dict):
@@ -131,13 +133,10 @@ def read(folder: Path, kind: str) -> dict[str, Any]:
     return description
 
 
-def _check_files(folder: Path, digests: dict[str, str]) -> None:
-    """Raises ModelFolderError if the files are not those that were written with config.json."""
-    words = hashlib.sha256(path_of(folder, TOKENIZER).read_bytes()).hexdigest()
-    weights = tensor_file.read_metadata(path_of(folder, WEIGHTS)).get(tensor_file.DIGEST)
-    for name, digest in ((TOKENIZER, words), (WEIGHTS, weights)):
-        if digests.get(name) != digest:
-            raise ModelFolderError(f"{name} holds something else than what was written with {CONFIG}")
+def _check_file(name: str, digest: str | None, digests: dict[str, str]) -> None:
+    """Raises ModelFolderError if a file is not the one that was written with config.json."""
+    if digests.get(name) != digest:
+        raise ModelFolderError(f"{name} holds something else than what was written with {CONFIG}")
 
 
 def _description(folder: Path) -> dict[str, Any]:
@@ -165,13 +164,21 @@ def _is_readable(path: Path) -> bool:
     return True
 
 
-def tensors(folder: Path) -> dict[str, Tensor]:
-    """The weights. Raises ModelFolderError if one is not a number."""
+def tensors(folder: Path, description: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights.
+
+    Args:
+        description: what `read` returned.
+    Raises:
+        ModelFolderError: they are not those that were written, or one is not a number.
+    """
     with named_errors(folder / WEIGHTS):
-        found, _ = tensor_file.read(path_of(folder, WEIGHTS))
+        found, metadata = tensor_file.read(path_of(folder, WEIGHTS))
         for name, tensor in found.items():
             if not tensor.isfinite().all():
                 raise ModelFolderError(f"expected numbers in {name}, got nan or infinity")
+        if _DIGESTS in description:
+            _check_file(WEIGHTS, metadata.get(tensor_file.DIGEST), description[_DIGESTS])
     return found
 
 
