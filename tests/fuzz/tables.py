@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from elman.errors import DataError
 from elman.text import read_labelled, read_texts
 
 from .case import Case, stored
@@ -44,11 +45,17 @@ class Tables:
         content = _written(table)
         path.write_bytes(gzip.compress(content) if table["gz"] else content)
         texts = [text for text, _ in table["rows"]]
-        assert list(read_texts(path)) == texts
-        if table["kind"] != "txt":
+        labels = [label for _, label in table["rows"]]
+        assert list(read_texts(path, quoting="standard")) == texts
+        if table["kind"] == "txt":
+            return
+        assert read_labelled(path, quoting="standard").labels == labels
+        try:
             labelled = read_labelled(path)
-            assert labelled.texts == texts
-            assert labelled.labels == [label for _, label in table["rows"]]
+        except DataError as error:  # cells that look like rows are a question
+            assert "--quoting standard" in str(error)
+        else:
+            assert (labelled.texts, labelled.labels) == (texts, labels)
 
 
 def _text(random: Random, kind: str) -> str:
@@ -68,7 +75,9 @@ def _written(table: dict[str, Any]) -> bytes:
     if kind == "parquet":
         return _parquet(header, rows)
     out = io.StringIO(newline="")
-    writer = csv.writer(out, delimiter=_DELIMITERS[kind], lineterminator=table["line_end"], quoting=table["quoting"])
+    # Python's writer leaves a carriage return without quotes where lines end in a line feed.
+    quoting = csv.QUOTE_ALL if any("\r" in text for text, *_ in rows) else table["quoting"]
+    writer = csv.writer(out, delimiter=_DELIMITERS[kind], lineterminator=table["line_end"], quoting=quoting)
     writer.writerows([header, *rows])
     return out.getvalue().encode()
 

@@ -24,7 +24,7 @@ from .report import report
 from .summary import summary
 from .train import train
 
-_LONGEST = 1000  # characters of a message
+_LONGEST, _LEFT_OUT = 1000, " … "  # characters of a message, and what stands for those beyond
 
 app = typer.Typer(
     name="elman",
@@ -116,5 +116,6 @@ def _say(message: str) -> None:
     """In one line, of which a long one's middle is left out."""
     line = " ".join(message.encode("utf-8", "backslashreplace").decode().split())
     if len(line) > _LONGEST:
-        line = f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
+        half = (_LONGEST - len(_LEFT_OUT)) // 2
+        line = line[:half] + _LEFT_OUT + line[-half:]
     err.print(f"elman: {line}")
