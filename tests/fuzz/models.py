@@ -17,7 +17,7 @@ from .case import Case, refusals, stored
 from .mutation import mutated, mutated_json
 
 _PROBES = ["a good film", "", "[UNK] bad [PAD]", "so dull", "房间 很好"]
-_TINY: dict[str, Any] = {"epochs": 1, "hidden_size": 4, "embedding_dim": 4}
+_TINY: dict[str, Any] = {"epochs": 1, "hidden_size": 4, "embedding_dim": 4, "validation_split": 0.0}
 
 
 class Folders:
