@@ -114,7 +114,7 @@ def test_what_cannot_be_diagnosed(trained, data, tmp_path):
     damaged = tmp_path / "damaged"
     shutil.copytree(trained[0], damaged)
     (damaged / "history.csv").write_text("epoch,loss\n1,x\n")
-    refused(run("diagnose", damaged, data), 1, "history.csv: expected one line an epoch")
+    refused(run("diagnose", damaged, data), 1, "history.csv: damaged: expected one line an epoch")
 
 
 OPTIONS = [

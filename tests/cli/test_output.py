@@ -205,7 +205,7 @@ def test_standard_error_on_a_full_disk_stops_no_training(folder, tmp_path):
     [
         (EOFError("it ends early"), "elman: EOFError: it ends early (--debug shows where)"),
         (MemoryError(), "elman: not enough memory (--debug shows where)"),
-        (DataError("x" * 10**6), f"elman: {'x' * 500} … {'x' * 500}"),
+        (DataError("x" * 10**6), f"elman: {'x' * 498} … {'x' * 498}"),
         (DataError("a\nb"), "elman: a b"),
     ],
     ids=lambda value: type(value).__name__,

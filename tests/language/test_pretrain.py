@@ -229,9 +229,16 @@ def test_a_model_that_names_more_layers_than_it_has_is_damaged(tmp_path):
 
 def test_a_run_that_diverges_leaves_weights_with_a_loss_and_no_work(tmp_path):
     with pytest.raises(DivergedError, match="became infinite"):
-        train(tmp_path / "run", settings={"optimizer": "sgd", "learning_rate": 1e30, "clip_norm": 0.0})
+        train(tmp_path / "run", settings={"optimizer": "sgd", "learning_rate": 1e38, "clip_norm": 0.0})
     assert math.isfinite(language.perplexity(tmp_path / "run", [write_lines(tmp_path / "a.txt")]).perplexity)
     assert not (tmp_path / "run" / "work").exists() and not (tmp_path / "run" / "checkpoint.safetensors").exists()
+
+
+def test_a_model_too_large_to_write_is_kept_without_samples(tmp_path):
+    """Its losses are finite: units at rest at both ends give exact numbers."""
+    run = train(tmp_path / "run", settings={"optimizer": "sgd", "learning_rate": 1e30, "clip_norm": 0.0})
+    assert run.fitted.history[-1].train_loss > 1e20
+    assert json.loads((tmp_path / "run" / "report.json").read_text())["samples"] == []
 
 
 def write_lines(path):

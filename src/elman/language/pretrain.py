@@ -156,11 +156,14 @@ def _metrics(fitted: Fitted) -> dict[str, dict[str, Any]]:
 
 
 def _samples(model: TrainedLanguageModel) -> list[str]:
-    """A few texts of its own; none of a model that fills words in."""
+    """A few texts of its own; none of a model that fills words in, or whose weights are too large to write."""
     if model.network.bidirectional:
         return []
     sampling = Sampling(temperature=0.8, max_tokens=_SAMPLE_TOKENS)
-    return [generate(model, "", sampling, number) for number in range(_SAMPLES)]
+    try:
+        return [generate(model, "", sampling, number) for number in range(_SAMPLES)]
+    except DivergedError:
+        return []
 
 
 def _write(run: Run, sources: list[str], held_out: RaggedIds | None) -> None:
