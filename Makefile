@@ -9,7 +9,7 @@ demo: $(VENV)/installed
 	$(BIN)/elman train imdb --out runs/demo --overwrite
 
 test: $(VENV)/installed lint
-	$(BIN)/python -m pytest
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
