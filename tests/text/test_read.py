@@ -160,7 +160,12 @@ def test_a_text_of_ten_megabytes(tmp_path):
         ("a.jsonl", b'{"text": ["x"], "label": 1}', DataError, "line 1: the text must be a string, got list"),
         ("a.jsonl", b'{"text": "x", "label": 1}\n{"label": 1}', ColumnError, "line 2: no column 'text'"),
         ("a.csv.gz", b"not gzip at all", DataError, "cannot be read"),
-        ("a.csv.gz", gzip.compress(b"text,label\n" + b"x,1\n" * 9999, mtime=0)[:-20], DataError, "cannot be read to its end"),
+        (
+            "a.csv.gz",
+            gzip.compress(b"text,label\n" + b"x,1\n" * 9999, mtime=0)[:-20],
+            DataError,
+            "cannot be read to its end",
+        ),
         ("a.csv.gz", gzip.compress(b"text,label\n", mtime=0)[:10] + b"\xff" * 99, DataError, "cannot be read"),
         ("a.docx", b"text", DataError, r"wanted one of .csv, .tsv, .jsonl, .ndjson, .parquet \("),
         ("a.txt", b"text", DataError, "cannot read this kind of file"),
