@@ -26,7 +26,10 @@ namespace {
 #include "min_lstm.h"
 #include "gru_before.h"
 #include "layer_norm.h"
-#include "sweep.h"
+#include "time.h"
+#include "forward.h"
+#include "backward.h"
+#include "step.h"
 
 template <class Cell, class Real>
 constexpr CellFunctions<Real> cell_functions() {
