@@ -52,26 +52,26 @@ void pack_backward(int cell, int threads, bool bfloat16, Index hidden, Address w
 
 template <class Real>
 void forward(int cell, int threads, bool bfloat16, const Layout& layout, Index begin, Index end, Address panels, Address gates,
-             Address reserve, Address output, Address h, Address c, Address vectors, Address mask, Address zoneout_h,
+             Address inner, Address output, Address h, Address c, Address vectors, Address mask, Address zoneout_h,
              Address zoneout_c, bool keep) {
     const WithoutGil without_gil;
     elman::forward<Real>(elman::Cell(cell),
                          {layout.piece(begin, end), at<const Real>(panels), at<Real>(gates), layout.hidden, keep,
-                          at<Real>(reserve), at<Real>(output), at<Real>(h), at<Real>(c), at<const Real>(vectors),
+                          at<Real>(inner), at<Real>(output), at<Real>(h), at<Real>(c), at<const Real>(vectors),
                           at<const Real>(mask), at<const Real>(zoneout_h), at<const Real>(zoneout_c), bfloat16},
                          threads);
 }
 
 template <class Real>
 void backward(int cell, int threads, bool bfloat16, const Layout& layout, Index begin, Index end, Address panels, Address h_0,
-              Address c_0, Address output, Address gates, Address reserve, Address doutput, Address dgates,
-              Address dreserve, Address dh, Address dc, Address vectors, Address mask, Address zoneout_h,
+              Address c_0, Address output, Address gates, Address inner, Address doutput, Address dgates,
+              Address dinner, Address dh, Address dc, Address vectors, Address mask, Address zoneout_h,
               Address zoneout_c, Address dvectors, Address norms, Address arrived, Address arrived_c, double clip) {
     const WithoutGil without_gil;
     elman::backward<Real>(elman::Cell(cell),
                           {layout.piece(begin, end), at<const Real>(panels), at<const Real>(h_0), at<const Real>(c_0),
-                           at<const Real>(output), at<const Real>(gates), at<const Real>(reserve), at<const Real>(doutput),
-                           at<Real>(dgates), at<Real>(dreserve), at<Real>(dh), at<Real>(dc), at<const Real>(vectors),
+                           at<const Real>(output), at<const Real>(gates), at<const Real>(inner), at<const Real>(doutput),
+                           at<Real>(dgates), at<Real>(dinner), at<Real>(dh), at<Real>(dc), at<const Real>(vectors),
                            at<const Real>(mask), at<const Real>(zoneout_h), at<const Real>(zoneout_c),
                            at<Real>(dvectors), Real(clip), at<Real>(norms), at<Real>(arrived), at<Real>(arrived_c),
                            bfloat16},

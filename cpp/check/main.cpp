@@ -22,7 +22,7 @@ bool has_c(Cell cell) {
     return cell == Cell::lstm || cell == Cell::peephole || cell == Cell::coupled || cell == Cell::layer_lstm;
 }
 
-// Numbers of `reserve` for an element.
+// Numbers of `inner` for an element.
 Index kept_of(Cell cell) {
     return traits_of(cell).normalised ? (2 * gates_of(cell) + 1 + has_c(cell)) * H + 4 : H;
 }
@@ -58,10 +58,10 @@ template <class Real>
 struct Run {
     Array<Index> offsets;
     Layout layout;
-    Array<Real> gates, reserve, output, h, c;
+    Array<Real> gates, inner, output, h, c;
 
     Run(Cell cell, const Problem<Real>& p, bool reverse)
-        : offsets(batch_sizes.size() + 1), gates(p.projected), reserve(N * kept_of(cell)), output(N * H), h(p.h_0),
+        : offsets(batch_sizes.size() + 1), gates(p.projected), inner(N * kept_of(cell)), output(N * H), h(p.h_0),
           c(p.c_0) {
         const Index T = Index(batch_sizes.size());
         const bool normalised = traits_of(cell).normalised;  // its biases are among the vectors
@@ -71,7 +71,7 @@ struct Run {
         pack_forward(cell, H, p.weight_hh.data(), normalised ? nullptr : p.bias_ih.data(),
                      normalised ? nullptr : p.bias_hh.data(), panels.data(), 1);
         forward<Real>(cell,
-                      {layout, panels.data(), gates.data(), H, true, reserve.data(), output.data(), h.data(), c.data(),
+                      {layout, panels.data(), gates.data(), H, true, inner.data(), output.data(), h.data(), c.data(),
                        p.vectors.data()},
                       1);
     }
@@ -164,10 +164,10 @@ Array<double> plain(Cell cell, const Problem<double>& p, bool reverse) {
                 double x[4] = {}, product[4] = {}, v[3];
                 for (Index g = 0; g < G; ++g) {
                     const Index j = g * H + unit;
-                    const bool through_reset = cell == Cell::gru_before && g == 2;
+                    const bool resets = cell == Cell::gru_before && g == 2;
                     if (traits_of(cell).product) product[g] = p.bias_hh[j];
                     for (Index k = 0; traits_of(cell).product && k < H; ++k)
-                        product[g] += p.weight_hh[j * H + k] * old[b * H + k] * (through_reset ? reset(b, k, offset, old) : 1);
+                        product[g] += p.weight_hh[j * H + k] * old[b * H + k] * (resets ? reset(b, k, offset, old) : 1);
                     // Without a matrix the bias of the state still joins that of the input.
                     x[g] = p.projected[(offset + b) * G * H + j] + p.bias_ih[j] + (traits_of(cell).product ? 0 : p.bias_hh[j]);
                 }
@@ -198,14 +198,14 @@ double gradient_error(Cell cell, const Problem<double>& p, bool reverse) {
     const Index G = gates_of(cell);
     const Array<double> weights = random_numbers(N * H, 1, 7);
     const Run<double> run(cell, p, reverse);
-    Array<double> panels(panels_size<double>(cell, H)), dgates(N * G * H), dreserve(N * G * H), dh(B * H),
+    Array<double> panels(panels_size<double>(cell, H)), dgates(N * G * H), dinner(N * G * H), dh(B * H),
         dc(B * H);
     const bool apart = cell == Cell::gru || traits_of(cell).normalised;
     Array<double> dvectors(B * traits_of(cell).vectors * H), of_vectors(traits_of(cell).vectors * H);
     pack_backward(cell, H, p.weight_hh.data(), panels.data(), 1);
     backward<double>(cell,
                      {run.layout, panels.data(), p.h_0.data(), p.c_0.data(), run.output.data(), run.gates.data(),
-                      run.reserve.data(), weights.data(), dgates.data(), apart ? dreserve.data() : nullptr,
+                      run.inner.data(), weights.data(), dgates.data(), apart ? dinner.data() : nullptr,
                       dh.data(), dc.data(), p.vectors.data(), nullptr, nullptr, nullptr, dvectors.data()},
                      1);
     for (std::size_t i = 0; i < dvectors.size(); ++i) of_vectors[i % of_vectors.size()] += dvectors[i];

@@ -3,15 +3,15 @@
 
 struct Gru : Plain {
     static constexpr int gates = 3;
-    static constexpr bool has_reserve = true, linear_before_reset = true;
+    static constexpr bool has_inner = true, last_product_apart = true;
 
     template <class Real>
     static void forward(const Vector<Real>* product, const Vector<Real>* projected, const Vector<Real>*,
                         Vector<Real>* gate, Block<Real>& s) {
         const Vector<Real> r = sigmoid(product[0] + projected[0]);
         const Vector<Real> z = sigmoid(product[1] + projected[1]);
-        s.reserve = product[2];
-        const Vector<Real> n = tanh(projected[2] + r * s.reserve);
+        s.inner = product[2];
+        const Vector<Real> n = tanh(projected[2] + r * s.inner);
         s.h = n + z * (s.h_before - n);
         gate[0] = r, gate[1] = z, gate[2] = n;
     }
@@ -22,10 +22,10 @@ struct Gru : Plain {
         const Vector<Real> r = gate[0], z = gate[1], n = gate[2];
         const Real one = 1;
         const Vector<Real> da_n = d.dh * (one - z) * (one - n * n);
-        dgates[0] = da_n * s.reserve * r * (one - r);
+        dgates[0] = da_n * s.inner * r * (one - r);
         dgates[1] = d.dh * (s.h_before - n) * z * (one - z);
         dgates[2] = da_n;
-        d.dlinear = da_n * r;
+        d.dlast = da_n * r;
         d.dh_before = d.dh * z;
     }
 };

@@ -1,10 +1,10 @@
 // GRU of Cho et al. (2014), arXiv 1406.1078v3: the reset gate acts before the product, so a step has two; gates r z n.
 //   n = tanh(W_in x + W_hn (r h') + b)        h = (1 - z) n + z h'
-// The time loops form r h' and the second product, and what of the gradient passes r (`reset_before_product`).
+// The time loops form r h' and the second product, and what of the gradient passes r (`resets`).
 
 struct GruBefore : Plain {
     static constexpr int gates = 3;
-    static constexpr bool reset_before_product = true;
+    static constexpr bool resets = true;
 
     template <class Real>
     static void forward(const Vector<Real>* product, const Vector<Real>* projected, const Vector<Real>*,

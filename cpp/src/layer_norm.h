@@ -7,11 +7,11 @@
 
 constexpr double epsilon = 1e-5;
 
-// Where the numbers of a normalised cell lie in `vectors` and, for an element, in `reserve`; side 0 is W_ih x, 1 is W_hh h'.
+// Where the numbers of a normalised cell lie in `vectors` and, for an element, in `inner`; side 0 is W_ih x, 1 is W_hh h'.
 template <class Cell>
 struct Normalised {
     static constexpr int G = Cell::gates;
-    static constexpr bool of_c = Cell::normalised_together > 0 && Cell::has_c;
+    static constexpr bool of_c = Cell::together > 0 && Cell::has_c;
     Index H;
     Index gain(int side) const { return side * G * H; }
     Index bias(int side) const { return (2 + side) * G * H; }
@@ -20,9 +20,9 @@ struct Normalised {
     Index normal(int side) const { return (1 + side * G) * H; }
     Index normal_c() const { return (1 + 2 * G) * H; }
     Index scales(int side) const { return (1 + 2 * G + of_c) * H + 2 * side; }
-    Index vectors() const { return (Cell::normalised_together > 0 ? 4 * G + 2 * of_c : Cell::vectors) * H; }
+    Index vectors() const { return (Cell::together > 0 ? 4 * G + 2 * of_c : Cell::vectors) * H; }
     Index scale_of_c() const { return scales(1) + 1; }  // one side of the LSTM has one scale
-    Index reserve_width() const { return Cell::normalised_together > 0 ? scales(2) : H; }
+    Index inner_width() const { return Cell::together > 0 ? scales(2) : H; }
 };
 
 // Mean over all lanes and gates.
@@ -86,26 +86,26 @@ void normalise_backward(Real* d, const Real* normal, Real scale, const Real* gai
 }
 
 template <class Cell, class Real>
-void normalise_side(int side, Real* row, Index stride, const Real* vectors, Index H, Real* reserve) {
-    constexpr int first = Cell::normalised_together, rest = Cell::gates - first;
+void normalise_side(int side, Real* row, Index stride, const Real* vectors, Index H, Real* inner) {
+    constexpr int first = Cell::together, rest = Cell::gates - first;
     const Normalised<Cell> at{H};
     const Real* const gain = vectors + at.gain(side);
     const Real* const bias = vectors + at.bias(side);
     Real scales[2] = {};
-    scales[0] = normalise<first>(row, stride, gain, bias, H, reserve ? reserve + at.normal(side) : nullptr);
+    scales[0] = normalise<first>(row, stride, gain, bias, H, inner ? inner + at.normal(side) : nullptr);
     if constexpr (rest > 0)
         scales[1] = normalise<rest>(row + first * stride, stride, gain + first * H, bias + first * H, H,
-                                    reserve ? reserve + at.normal(side) + first * H : nullptr);
-    if (reserve)
-        for (int i = 0; i < 2; ++i) reserve[at.scales(side) + i] = scales[i];
+                                    inner ? inner + at.normal(side) + first * H : nullptr);
+    if (inner)
+        for (int i = 0; i < 2; ++i) inner[at.scales(side) + i] = scales[i];
 }
 
 template <class Cell, class Real>
-void normalised_side_backward(int side, Real* d, const Real* vectors, const Real* reserve, Index H, Real* dvectors) {
-    constexpr int first = Cell::normalised_together, rest = Cell::gates - first;
+void normalised_side_backward(int side, Real* d, const Real* vectors, const Real* inner, Index H, Real* dvectors) {
+    constexpr int first = Cell::together, rest = Cell::gates - first;
     const Normalised<Cell> at{H};
-    const Real* const normal = reserve + at.normal(side);
-    const Real* const scales = reserve + at.scales(side);
+    const Real* const normal = inner + at.normal(side);
+    const Real* const scales = inner + at.scales(side);
     const Real* const gain = vectors + at.gain(side);
     Real* const dgain = dvectors + at.gain(side);
     Real* const dbias = dvectors + at.bias(side);
@@ -119,9 +119,9 @@ void normalised_side_backward(int side, Real* d, const Real* vectors, const Real
 // product, and the normalised c.
 template <class Cell, class Real>
 void normalise_row(Real* product, Index product_stride, Real* projected, Index projected_stride, const Real* c,
-                   const Real* vectors, Index H, Real* normalised_c, Real* reserve) {
-    normalise_side<Cell>(0, projected, projected_stride, vectors, H, reserve);
-    normalise_side<Cell>(1, product, product_stride, vectors, H, reserve);
+                   const Real* vectors, Index H, Real* normalised_c, Real* inner) {
+    normalise_side<Cell>(0, projected, projected_stride, vectors, H, inner);
+    normalise_side<Cell>(1, product, product_stride, vectors, H, inner);
     if constexpr (Normalised<Cell>::of_c) {
         constexpr int G = Cell::gates;
         const Normalised<Cell> at{H};
@@ -135,19 +135,19 @@ void normalise_row(Real* product, Index product_stride, Real* projected, Index p
             for (int g = 0; g < G; ++g) lanes.put(product + g * product_stride + unit, gate[g]);
         });
         const Real scale = normalise<1>(normalised_c, H, vectors + at.gain_of_c(), vectors + at.bias_of_c(), H,
-                                        reserve ? reserve + at.normal_c() : nullptr);
-        if (reserve) reserve[at.scale_of_c()] = scale;
+                                        inner ? inner + at.normal_c() : nullptr);
+        if (inner) inner[at.scale_of_c()] = scale;
     }
 }
 
 // What of the gradient of h, dh(unit, lanes), reaches c, and the normalised c once more.
 template <class Cell, class Real, class Dh>
-void normalised_c_backward(const Real* gates, const Real* vectors, const Real* reserve, Index H, Dh dh, Real* dc,
+void normalised_c_backward(const Real* gates, const Real* vectors, const Real* inner, Index H, Dh dh, Real* dc,
                  Real* normalised_c, Real* dvectors) {
     const Normalised<Cell> at{H};
     const Real* const gain = vectors + at.gain_of_c();
     const Real* const bias = vectors + at.bias_of_c();
-    const Real* const normal = reserve + at.normal_c();
+    const Real* const normal = inner + at.normal_c();
     const Real* const open = gates + (Cell::gates - 1) * H;
     for_blocks<Real>(H, [&](Index unit, auto lanes) {
         const Vector<Real> y = lanes.get(normal + unit) * lanes.get(gain + unit) + lanes.get(bias + unit);
@@ -155,23 +155,23 @@ void normalised_c_backward(const Real* gates, const Real* vectors, const Real* r
         lanes.put(normalised_c + unit, y);
         lanes.put(dc + unit, dh(unit, lanes) * lanes.get(open + unit) * (Real(1) - tanh_y * tanh_y));
     });
-    normalise_backward<1>(dc, normal, reserve[at.scale_of_c()], gain, H, dvectors + at.gain_of_c(), dvectors + at.bias_of_c());
+    normalise_backward<1>(dc, normal, inner[at.scale_of_c()], gain, H, dvectors + at.gain_of_c(), dvectors + at.bias_of_c());
 }
 
 // From the gradients of both normalised sides to those of W_ih x and W_hh h', in place.
 template <class Cell, class Real>
-void normalised_row_backward(Real* dprojected, Real* dproduct, const Real* vectors, const Real* reserve, Index H, Real* dvectors) {
-    normalised_side_backward<Cell>(0, dprojected, vectors, reserve, H, dvectors);
-    normalised_side_backward<Cell>(1, dproduct, vectors, reserve, H, dvectors);
+void normalised_row_backward(Real* dprojected, Real* dproduct, const Real* vectors, const Real* inner, Index H, Real* dvectors) {
+    normalised_side_backward<Cell>(0, dprojected, vectors, inner, H, dvectors);
+    normalised_side_backward<Cell>(1, dproduct, vectors, inner, H, dvectors);
 }
 
 struct LayerGru : Gru {
-    static constexpr int normalised_together = 2;
+    static constexpr int together = 2;
 };
 
-// `reserve` is c as h sees it: normalised. h = o tanh(reserve)
+// `inner` is c as h sees it: normalised. h = o tanh(inner)
 struct LayerLstm : Lstm {
-    static constexpr int normalised_together = 4;
+    static constexpr int together = 4;
 
     // The gates and c.
     template <class Real>
@@ -189,7 +189,7 @@ struct LayerLstm : Lstm {
                         Block<Real>& s) {
         for (int k = 0; k < gates; ++k) gate[k] = product[k];
         s.c = gate[1] * s.c_before + gate[0] * gate[2];
-        s.h = gate[3] * tanh(s.reserve);
+        s.h = gate[3] * tanh(s.inner);
     }
 
     // d.dc has all that reaches c.
@@ -201,7 +201,7 @@ struct LayerLstm : Lstm {
         dgates[0] = d.dc * g * i * (one - i);
         dgates[1] = d.dc * s.c_before * f * (one - f);
         dgates[2] = d.dc * i * (one - g * g);
-        dgates[3] = d.dh * tanh(s.reserve) * o * (one - o);
+        dgates[3] = d.dh * tanh(s.inner) * o * (one - o);
         d.dc_before = d.dc * f;
         d.dc_total = d.dc;
     }

@@ -75,8 +75,8 @@ inline void transpose_from(Vector<Real>* v) {
     for (int i = 0; i < n; ++i)
         if (!(i & Distance)) {
             const Vector<Real> a = v[i], b = v[i + Distance];
-            v[i] = shuffle<Real>(a, b, low);
-            v[i + Distance] = shuffle<Real>(a, b, high);
+            v[i] = __builtin_shuffle(a, b, low);
+            v[i + Distance] = __builtin_shuffle(a, b, high);
         }
     if constexpr (Distance > 1) transpose_from<Distance / 2, Real>(v);
 }

@@ -33,7 +33,7 @@ inline Vector<Real> sum_of_lanes(Vector<Real> v) {
     typedef decltype(v < v) Lane;
     Lane other;
     for (int i = 0; i < Lanes<Real>; ++i) other[i] = i ^ Distance;
-    v += shuffle<Real>(v, v, other);
+    v += __builtin_shuffle(v, other);
     if constexpr (Distance > 1) return sum_of_lanes<Distance / 2, Real>(v);
     return v;
 }

@@ -26,10 +26,7 @@ namespace {
 #include "min_lstm.h"
 #include "gru_before.h"
 #include "layer_norm.h"
-#include "time.h"
-#include "forward.h"
-#include "backward.h"
-#include "step.h"
+#include "sweep.h"
 
 template <class Cell, class Real>
 constexpr CellFunctions<Real> cell_functions() {

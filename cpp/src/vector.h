@@ -24,18 +24,6 @@ inline void store(Real* p, Vector<Real> v) {
     __builtin_memcpy(p, &v, sizeof v);
 }
 
-// Lane i of the result is lane pick[i] of a, or of b where that is Lanes and more.
-template <class Real, class Pick>
-inline Vector<Real> shuffle(Vector<Real> a, Vector<Real> b, Pick pick) {
-#ifdef __clang__  // has such a word for constants alone, and makes the same instruction of the loop
-    Vector<Real> v;
-    for (int i = 0; i < Lanes<Real>; ++i) v[i] = pick[i] < Lanes<Real> ? a[pick[i]] : b[pick[i] - Lanes<Real>];
-    return v;
-#else
-    return __builtin_shuffle(a, b, pick);
-#endif
-}
-
 #ifdef __AVX512F__
 inline __mmask16 mask_of(Index n, float) { return static_cast<__mmask16>((1u << n) - 1); }
 inline __mmask8 mask_of(Index n, double) { return static_cast<__mmask8>((1u << n) - 1); }

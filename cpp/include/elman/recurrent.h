@@ -5,7 +5,7 @@
 // to the cell is null. Rows are independent: no result depends on the other rows or on the number of threads.
 //
 // A normalised cell has its gains and biases in `vectors`: gains of W_ih x and of W_hh h [G, H], biases of both likewise,
-// gain and bias of an LSTM's c. What an element keeps in `reserve` is K numbers: H, but of a normalised cell (2 G + S) H + 4,
+// gain and bias of an LSTM's c. What an element keeps in `inner` is K numbers: H, but of a normalised cell (2 G + S) H + 4,
 // S = 2 for the LSTM and 1 for the GRU: what the plain cell keeps, W_ih x, W_hh h and c normalised, and four scales.
 #pragma once
 
@@ -67,7 +67,7 @@ struct Forward {
     Real* gates;         // [M, G*H] on entry W_ih x without bias; with `keep`, on return after their nonlinearity
     Index gate_width;    // H, or more where each gate of `gates` is padded to this width
     bool keep;           // write what a backward pass needs; the RNN's output is enough for it
-    Real* reserve;         // [N, K] with `keep`: c of the LSTM kinds, W_hn h + b_hn of the GRU, i / (f + i) of the minLSTM
+    Real* inner;         // [N, K] with `keep`: c of the LSTM kinds, W_hn h + b_hn of the GRU, i / (f + i) of the minLSTM
     Real* output;        // [N, H]
     Real* h;             // [B, H] state before the piece on entry, after it on return
     Real* c;             // [B, H] LSTM kinds, likewise
@@ -86,10 +86,10 @@ struct Backward {
     const Real* c_0;      // [B, H] LSTM kinds
     const Real* output;   // [N, H]
     const Real* gates;    // [N, G*H] as forward left them
-    const Real* reserve;    // [N, K]
+    const Real* inner;    // [N, K]
     const Real* doutput;  // [N, H], or null for zero
     Real* dgates;         // [M, G*H] gradient of W_ih x
-    Real* dreserve;         // [M, H] GRU: gradient of `reserve`; [M, G*H] normalised cells: of W_hh h
+    Real* dinner;         // [M, H] GRU: gradient of `inner`; [M, G*H] normalised cells: of W_hh h
     Real* dh;             // [B, H] gradient of the state after the piece on entry, before it on return
     Real* dc;             // [B, H] LSTM kinds, likewise
     const Real* vectors = nullptr;  // these four as in Forward
@@ -98,7 +98,7 @@ struct Backward {
     const Real* zoneout_c = nullptr;
     Real* dvectors = nullptr;  // [B, U, H] is added to
     Real clip = 0;             // largest absolute element of dh that is handed to the step before; 0 for no limit
-    Real* norms = nullptr;     // [N, 3] |dL/dh|, |dL/dc| and |dgates| (normalised: |dreserve|) of each element, or null
+    Real* norms = nullptr;     // [N, 3] |dL/dh|, |dL/dc| and |dgates| (normalised: |dinner|) of each element, or null
     Real* arrived = nullptr;   // [N, H] what of dL/dh came from later steps, or null
     Real* arrived_c = nullptr; // [N, H] likewise of c
     bool bfloat16 = false;     // as the panels were packed
